@@ -1,1 +1,32 @@
+//! netsec's packet engine and the ABI between its kernel and user sides.
+//!
+//! One generic `no_std` code, compiled to BPF for live traffic and to the host for replay, unit
+//! tests, fuzzing and Miri. It reads no clock, allocates nothing and names no map: time, flow
+//! table, ledger and sample sink are passed in.
+//!
+//! Data passes through the modules in this order:
+//!
+//! 1. [`packet`]: frame bytes to a flow key, or the reason why there is none;
+//! 2. [`flow`]: the set-associative flow cache;
+//! 3. [`sample`]: header samples and when to take them;
+//! 4. [`ledger`]: the counters, each with one reason;
+//! 5. [`engine`]: the four put together, one call per frame;
+//! 6. [`config`]: what user space tells the engine at load and while it runs.
 #![no_std]
+
+pub mod config;
+pub mod engine;
+pub mod flow;
+pub mod ledger;
+pub mod packet;
+pub mod sample;
+pub mod ticks;
+mod word;
+
+pub use word::Word;
+
+/// Version of every type shared by the kernel object and user space.
+///
+/// Raised whenever the size, layout or meaning of one of them changes; a loader refuses an object
+/// whose version differs.
+pub const ABI_VERSION: u32 = 1;

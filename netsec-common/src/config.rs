@@ -1,0 +1,106 @@
+//! What user space tells the engine: once at load, and while it runs.
+
+use crate::ABI_VERSION;
+use crate::sample::Sampling;
+use crate::ticks::Ticks;
+use crate::word::Word;
+
+/// Fixed at load, read-only for the kernel, so that the verifier can drop what is switched off.
+///
+/// All zero means "not configured": every frame is then passed and counted as unaccounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Config {
+    /// [`ABI_VERSION`] of the user side.
+    pub abi_version: u32,
+    /// Sets per CPU minus one; the number of sets is a power of two.
+    pub set_mask: u32,
+    /// Ticks without a packet after which a flow ends; 0 is never.
+    pub idle_ticks: u32,
+    /// Number of CPUs with a share of the flow table.
+    pub cpus: u32,
+    /// Keys of the flow hash (NH of RFC 4418), drawn anew at each load.
+    pub hash_keys: [u32; 10],
+}
+
+const _: () = assert!(size_of::<Config>() == 56);
+
+impl Config {
+    /// Whether user space wrote this configuration for this ABI.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_current(&self) -> bool {
+        self.abi_version == ABI_VERSION
+    }
+}
+
+/// Changed while the engine runs, in a page shared with the kernel.
+///
+/// Each field is one word, so that every frame sees a consistent setting.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Control {
+    /// Mode in the high half, n in the low one.
+    sampling: Word,
+    snap_bytes: Word,
+    /// [`INJECTED`] and the ticks, or zero for the kernel's own clock.
+    time: Word,
+    reserved: [Word; 5],
+}
+
+const _: () = assert!(size_of::<Control>() == 64);
+
+const INJECTED: u64 = 1 << 32;
+
+impl Control {
+    /// The sampling in force.
+    #[inline(always)]
+    #[must_use]
+    pub fn sampling(&self) -> Sampling {
+        Sampling::from_abi(self.sampling.load())
+    }
+
+    /// Sets the sampling, from the next frame on.
+    pub fn set_sampling(&self, sampling: Sampling) {
+        self.sampling.store(sampling.to_abi());
+    }
+
+    /// Most bytes of a frame that a sample carries.
+    #[inline(always)]
+    #[must_use]
+    pub fn snap_bytes(&self) -> u32 {
+        (self.snap_bytes.load() & 0xffff_ffff) as u32
+    }
+
+    /// Sets the most bytes of a frame that a sample carries.
+    pub fn set_snap_bytes(&self, bytes: u32) {
+        self.snap_bytes.store(u64::from(bytes));
+    }
+
+    /// The injected time, when there is one: capture time in place of the kernel's clock.
+    #[inline(always)]
+    #[must_use]
+    pub fn injected(&self) -> Option<Ticks> {
+        let time = self.time.load();
+        (time & INJECTED != 0).then_some(Ticks((time & 0xffff_ffff) as u32))
+    }
+
+    /// Replaces the kernel's clock by `now`.
+    pub fn inject(&self, now: Ticks) {
+        self.time.store(INJECTED | u64::from(now.0));
+    }
+}
+
+/// The kernel's two clocks read at one moment, by the `netsec_clock` program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ClockReading {
+    /// [`ABI_VERSION`] of the kernel side.
+    pub abi_version: u32,
+    /// The engine's clock.
+    pub ticks: u32,
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    pub monotonic_ns: u64,
+}
+
+const _: () = assert!(size_of::<ClockReading>() == 16);

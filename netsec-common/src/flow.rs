@@ -1,0 +1,15 @@
+//! The flow cache: a set-associative table that never loses a count silently.
+//!
+//! One CPU owns a run of sets and is their only writer; user space reads them through shared
+//! memory. A set is four cache lines, a slot is one. A packet of a flow that has no slot takes an
+//! empty one or pushes out the oldest, whose counts leave as a [`FlowRecord`].
+
+mod cache;
+mod hash;
+mod record;
+mod slot;
+
+pub use cache::{FlowTable, Observation, account};
+pub use hash::flow_hash;
+pub use record::{EndReason, FlowRecord};
+pub use slot::{Counts, FlowSet, FlowSlot, SlotSnapshot, WAYS};

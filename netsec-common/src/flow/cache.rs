@@ -1,0 +1,190 @@
+//! Accounting a packet in the cache.
+
+use super::record::{EndReason, FlowRecord};
+use super::slot::{Counts, FlowSet, FlowSlot, WAYS};
+use crate::ledger::{Counter, Row};
+use crate::packet::{FlowKey, tcp};
+use crate::sample::Delivery;
+use crate::ticks::Ticks;
+
+/// One CPU's share of a flow table: kernel maps or host memory.
+pub trait FlowTable {
+    /// The set with this index among this CPU's sets.
+    fn set(&self, index: u32) -> Option<&FlowSet>;
+
+    /// Index in the whole table of this CPU's first slot.
+    fn first_slot(&self) -> u32;
+
+    /// Hands a record to the reader.
+    fn export(&self, record: &FlowRecord) -> Delivery;
+}
+
+/// What one packet adds to its flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation {
+    /// Traffic time.
+    pub now: Ticks,
+    /// Frame length, bytes.
+    pub bytes: u32,
+    /// TCP flags; zero for other protocols.
+    pub tcp_flags: u8,
+}
+
+/// Accounts a packet in the set with this index, and returns the packets its flow has now.
+///
+/// `idle_ticks` without a packet end a flow, 0 never does.
+///
+/// # Errors
+///
+/// [`Counter::NoFlowSet`] when the table has no such set.
+#[inline(always)]
+pub fn account<T: FlowTable>(
+    table: &T,
+    set_index: u32,
+    key: &FlowKey,
+    seen: Observation,
+    idle_ticks: u32,
+    row: &Row,
+) -> Result<u32, Counter> {
+    let set = table.set(set_index).ok_or(Counter::NoFlowSet)?;
+    row.count(Counter::FlowPackets);
+    row.add(Counter::FlowBytes, u64::from(seen.bytes));
+    let home = Home {
+        table,
+        row,
+        set_index,
+    };
+    for (way, slot) in set.ways.iter().enumerate() {
+        if slot.holds(key) {
+            return Ok(home.hit(way, slot, seen, idle_ticks));
+        }
+    }
+    let (way, slot) = oldest(set, seen.now);
+    home.open(way, slot, key, seen);
+    Ok(1)
+}
+
+/// A free slot, or else the one whose last packet is longest ago.
+#[inline(always)]
+fn oldest(set: &FlowSet, now: Ticks) -> (usize, &FlowSlot) {
+    let [first, rest @ ..] = &set.ways;
+    let mut victim = (0, first);
+    let mut age = age(first, now);
+    for (way, slot) in rest.iter().enumerate() {
+        let this = self::age(slot, now);
+        if this > age {
+            victim = (way + 1, slot);
+            age = this;
+        }
+    }
+    victim
+}
+
+/// Ticks since the last packet; a free slot is older than any flow.
+#[inline(always)]
+fn age(slot: &FlowSlot, now: Ticks) -> i64 {
+    if slot.packets() == 0 {
+        i64::MAX
+    } else {
+        i64::from(now.since(slot.last()))
+    }
+}
+
+/// Where a slot is: what a record has to say of it.
+struct Home<'a, T> {
+    table: &'a T,
+    row: &'a Row,
+    set_index: u32,
+}
+
+impl<T: FlowTable> Home<'_, T> {
+    #[inline(always)]
+    fn hit(&self, way: usize, slot: &FlowSlot, seen: Observation, idle_ticks: u32) -> u32 {
+        let old = slot.counts();
+        if let Some(reason) = end_of_flow(&old, seen, idle_ticks) {
+            self.row.count(Counter::FlowsRestarted);
+            self.export(way, slot, &old, reason);
+            slot.write(None, &opened(old.generation, seen));
+            return 1;
+        }
+        let packets = old.packets + 1;
+        slot.write(
+            None,
+            &Counts {
+                bytes: old.bytes + u64::from(seen.bytes),
+                packets,
+                tcp_flags: old.tcp_flags | seen.tcp_flags,
+                last: old.last.max(seen.now),
+                ..old
+            },
+        );
+        packets
+    }
+
+    #[inline(always)]
+    fn open(&self, way: usize, slot: &FlowSlot, key: &FlowKey, seen: Observation) {
+        let old = slot.counts();
+        if old.packets != 0 {
+            self.row.count(Counter::FlowsEvicted);
+            self.export(way, slot, &old, EndReason::Evicted);
+        }
+        self.row.count(Counter::FlowsOpened);
+        slot.write(Some(key), &opened(old.generation, seen));
+    }
+
+    /// The record leaves before the slot changes, so that a reader who sees the new generation
+    /// finds the old one's record in the ring.
+    #[inline(always)]
+    fn export(&self, way: usize, slot: &FlowSlot, counts: &Counts, reason: EndReason) {
+        let record = FlowRecord {
+            key: slot.key(),
+            bytes: counts.bytes,
+            first: counts.first,
+            last: counts.last,
+            packets: counts.packets,
+            slot: self.table.first_slot() + self.set_index * WAYS as u32 + way as u32,
+            generation: counts.generation,
+            tcp_flags: counts.tcp_flags,
+            reason: reason as u8,
+            reserved: 0,
+        };
+        let (packets, bytes) = match self.table.export(&record) {
+            Delivery::Sent => (Counter::ExportedPackets, Counter::ExportedBytes),
+            Delivery::Lost => {
+                self.row.count(Counter::RecordsLost);
+                (Counter::RecordsLostPackets, Counter::RecordsLostBytes)
+            }
+        };
+        self.row.add(packets, u64::from(counts.packets));
+        self.row.add(bytes, counts.bytes);
+    }
+}
+
+/// Whether the packet at hand begins a new flow in the slot of an old one.
+#[inline(always)]
+fn end_of_flow(old: &Counts, seen: Observation, idle_ticks: u32) -> Option<EndReason> {
+    let idle = i64::from(seen.now.since(old.last));
+    if idle_ticks != 0 && idle > i64::from(idle_ticks) {
+        return Some(EndReason::Idle);
+    }
+    let opens = seen.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
+    if opens && old.tcp_flags & (tcp::FIN | tcp::RST) != 0 {
+        return Some(EndReason::Reused);
+    }
+    (old.packets == u32::MAX).then_some(EndReason::CounterLimit)
+}
+
+#[inline(always)]
+const fn opened(old_generation: u16, seen: Observation) -> Counts {
+    Counts {
+        bytes: seen.bytes as u64,
+        packets: 1,
+        generation: old_generation.wrapping_add(1),
+        tcp_flags: seen.tcp_flags,
+        first: seen.now,
+        last: seen.now,
+    }
+}
+
+#[cfg(test)]
+mod tests;

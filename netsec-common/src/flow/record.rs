@@ -1,0 +1,101 @@
+//! The record of a flow that left its slot.
+
+use crate::packet::FlowKey;
+use crate::ticks::Ticks;
+
+/// Why a flow's counts left the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EndReason {
+    /// A newer flow needed the slot.
+    Evicted = 1,
+    /// A packet came after the idle timeout: the old flow ended, a new one began.
+    Idle = 2,
+    /// A SYN after FIN or RST: a new TCP connection between the same endpoints.
+    Reused = 3,
+    /// The packet counter was at its limit.
+    CounterLimit = 4,
+}
+
+impl EndReason {
+    /// The reason with this number in a [`FlowRecord`].
+    #[must_use]
+    pub const fn from_abi(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Evicted),
+            2 => Some(Self::Idle),
+            3 => Some(Self::Reused),
+            4 => Some(Self::CounterLimit),
+            _ => None,
+        }
+    }
+}
+
+/// A flow that left its slot, as it travels through the record ring. 72 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FlowRecord {
+    /// The flow.
+    pub key: FlowKey,
+    /// Bytes counted since the slot was opened, link headers included.
+    pub bytes: u64,
+    /// Time of the first packet.
+    pub first: Ticks,
+    /// Time of the last packet.
+    pub last: Ticks,
+    /// Packets counted since the slot was opened.
+    pub packets: u32,
+    /// The slot's index in the whole table.
+    pub slot: u32,
+    /// The slot's generation while this flow held it.
+    pub generation: u16,
+    /// All TCP flags seen, or-ed.
+    pub tcp_flags: u8,
+    /// An [`EndReason`].
+    pub reason: u8,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<FlowRecord>() == 72);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, packets) == 56);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, reserved) == 68);
+
+impl FlowRecord {
+    /// Size of a record in the ring, bytes.
+    pub const BYTES: usize = size_of::<Self>();
+
+    /// Reads a record from the ring; `None` unless it has exactly [`Self::BYTES`] bytes.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let words: &[[u8; 8]; Self::BYTES / 8] = bytes.as_chunks().0.try_into().ok()?;
+        if bytes.len() != Self::BYTES {
+            return None;
+        }
+        let [k0, k1, k2, k3, k4, bytes, times, packets, rest] = words.map(u64::from_ne_bytes);
+        let (first, last) = halves(times);
+        let (packets, slot) = halves(packets);
+        let [g0, g1, tcp_flags, reason, ..] = rest.to_ne_bytes();
+        Some(Self {
+            key: FlowKey::from_words([k0, k1, k2, k3, k4]),
+            bytes,
+            first: Ticks(first),
+            last: Ticks(last),
+            packets,
+            slot,
+            generation: u16::from_ne_bytes([g0, g1]),
+            tcp_flags,
+            reason,
+            reserved: 0,
+        })
+    }
+}
+
+/// The two `u32` fields that share eight bytes, in memory order.
+fn halves(word: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+    (
+        u32::from_ne_bytes([a, b, c, d]),
+        u32::from_ne_bytes([e, f, g, h]),
+    )
+}

@@ -1,0 +1,82 @@
+//! From frame bytes to a flow key, or to the one counter that says why there is none.
+
+mod bytes;
+mod ethernet;
+mod internet;
+mod key;
+mod transport;
+
+pub(crate) use transport::tcp;
+
+pub use bytes::PacketBytes;
+pub use key::{Addresses, FlowKey, Vlan, protocol};
+
+use crate::ledger::{Counter, Row};
+
+/// A frame as the hook or the capture file gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a, P> {
+    /// The bytes at hand; fewer than `wire_bytes` when a capture cut the frame short.
+    pub bytes: &'a P,
+    /// Length on the wire, bytes, from the link header on.
+    pub wire_bytes: u32,
+    /// What the first byte is.
+    pub start: Start,
+}
+
+/// What a frame begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// An Ethernet header.
+    Ethernet,
+    /// Another link header, already read: the network header is `offset` bytes into the frame.
+    Network {
+        /// Ethernet type of the network header.
+        ethertype: u16,
+        /// Bytes of link header to skip.
+        offset: u8,
+    },
+}
+
+/// What the flow cache accounts: the outermost IP packet of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The flow it belongs to.
+    pub key: FlowKey,
+    /// TCP flags (CWR 0x80 … FIN 0x01); zero for other protocols.
+    pub tcp_flags: u8,
+    /// Bytes after the transport header, by the IP length fields; 0 for a later fragment.
+    pub payload_bytes: u32,
+}
+
+/// Reads the outermost IP packet of a frame, and counts what it meets on the way in `row`.
+///
+/// MPLS and PPPoE are read through. Reassembly is not done: a later fragment has no ports.
+///
+/// # Errors
+///
+/// The counter of class [`NotIp`](crate::ledger::Class::NotIp) or
+/// [`Malformed`](crate::ledger::Class::Malformed) that explains why the frame is in no flow; it has
+/// not been counted yet.
+#[inline(always)]
+pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, Counter> {
+    let network = match frame.start {
+        Start::Ethernet => ethernet::read(frame.bytes, row)?,
+        Start::Network { ethertype, offset } => {
+            ethernet::read_network(frame.bytes, ethertype, usize::from(offset))?
+        }
+    };
+    internet::read(frame, &network, row)
+}
+
+/// Big-endian 16 bits at `at` of a header that was read whole.
+#[inline(always)]
+const fn be16<const N: usize>(header: &[u8; N], at: usize) -> u16 {
+    match header.split_at(at).1.first_chunk() {
+        Some(bytes) => u16::from_be_bytes(*bytes),
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Link headers: Ethernet, VLAN tags, MPLS labels, PPPoE.
+
+use super::key::Vlan;
+use super::{PacketBytes, be16};
+use crate::ledger::{Counter, Row};
+
+/// Ethernet types the engine knows (IANA "IEEE 802 numbers").
+mod ethertype {
+    pub(super) const IPV4: u16 = 0x0800;
+    pub(super) const ARP: u16 = 0x0806;
+    pub(super) const RARP: u16 = 0x8035;
+    pub(super) const VLAN: u16 = 0x8100;
+    pub(super) const IPV6: u16 = 0x86dd;
+    pub(super) const MPLS: u16 = 0x8847;
+    pub(super) const MPLS_UPSTREAM: u16 = 0x8848;
+    pub(super) const PPPOE_DISCOVERY: u16 = 0x8863;
+    pub(super) const PPPOE_SESSION: u16 = 0x8864;
+    pub(super) const EAPOL: u16 = 0x888e;
+    pub(super) const PROVIDER_VLAN: u16 = 0x88a8;
+    pub(super) const LLDP: u16 = 0x88cc;
+    pub(super) const MACSEC: u16 = 0x88e5;
+    /// Double tagging as deployed before 802.1ad.
+    pub(super) const LEGACY_QINQ: u16 = 0x9100;
+    /// Values up to here are 802.3 lengths.
+    pub(super) const MAX_LENGTH: u16 = 1500;
+}
+
+const ETHERNET_BYTES: usize = 14;
+const VLAN_BYTES: usize = 4;
+const MPLS_BYTES: usize = 4;
+const MPLS_LABELS_MAX: usize = 8;
+const PPPOE_BYTES: usize = 8;
+const LLC_SNAP_BYTES: usize = 8;
+
+/// Where the IP header is, and which version it should be.
+#[derive(Clone, Copy)]
+pub(super) struct Network {
+    pub(super) version: Version,
+    pub(super) offset: usize,
+    pub(super) vlan: Vlan,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V4,
+    V6,
+}
+
+#[inline(always)]
+pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Counter> {
+    let header: [u8; ETHERNET_BYTES] = bytes.read(0).ok_or(Counter::EthernetTruncated)?;
+    let mut ethertype = be16(&header, 12);
+    let mut offset = ETHERNET_BYTES;
+    let mut vlan = Vlan::default();
+    if is_tag(ethertype) {
+        let tag: [u8; VLAN_BYTES] = bytes.read(offset).ok_or(Counter::VlanTruncated)?;
+        row.count(Counter::Vlan);
+        vlan.outer = be16(&tag, 0) & 0xfff;
+        ethertype = be16(&tag, 2);
+        offset += VLAN_BYTES;
+        if is_tag(ethertype) {
+            let tag: [u8; VLAN_BYTES] = bytes.read(offset).ok_or(Counter::VlanTruncated)?;
+            vlan.inner = be16(&tag, 0) & 0xfff;
+            ethertype = be16(&tag, 2);
+            offset += VLAN_BYTES;
+        }
+    }
+    let mut network = read_network(bytes, ethertype, offset)?;
+    network.vlan = vlan;
+    Ok(network)
+}
+
+/// Follows an Ethernet type to the IP header, through MPLS, PPPoE and LLC/SNAP.
+#[inline(always)]
+pub(super) fn read_network<P: PacketBytes>(
+    bytes: &P,
+    ethertype: u16,
+    offset: usize,
+) -> Result<Network, Counter> {
+    let (version, offset) = match ethertype {
+        ethertype::IPV4 => (Version::V4, offset),
+        ethertype::IPV6 => (Version::V6, offset),
+        ethertype::MPLS | ethertype::MPLS_UPSTREAM => read_mpls(bytes, offset)?,
+        ethertype::PPPOE_SESSION => read_pppoe(bytes, offset)?,
+        0..=ethertype::MAX_LENGTH => read_llc(bytes, offset)?,
+        other => return Err(kind_without_ip(other)),
+    };
+    Ok(Network {
+        version,
+        offset,
+        vlan: Vlan::default(),
+    })
+}
+
+#[inline(always)]
+const fn is_tag(ethertype: u16) -> bool {
+    matches!(
+        ethertype,
+        ethertype::VLAN | ethertype::PROVIDER_VLAN | ethertype::LEGACY_QINQ
+    )
+}
+
+#[inline(always)]
+const fn kind_without_ip(ethertype: u16) -> Counter {
+    match ethertype {
+        ethertype::ARP | ethertype::RARP => Counter::Arp,
+        ethertype::PPPOE_DISCOVERY => Counter::PppControl,
+        ethertype::LLDP => Counter::Lldp,
+        ethertype::EAPOL => Counter::Eapol,
+        ethertype::MACSEC => Counter::Macsec,
+        tag if is_tag(tag) => Counter::VlanDepth,
+        _ => Counter::OtherEthertype,
+    }
+}
+
+/// RFC 3032; the payload's kind shows only in its first four bits.
+#[inline(always)]
+fn read_mpls<P: PacketBytes>(bytes: &P, mut offset: usize) -> Result<(Version, usize), Counter> {
+    for _ in 0..MPLS_LABELS_MAX {
+        let [_, _, bottom, _]: [u8; MPLS_BYTES] =
+            bytes.read(offset).ok_or(Counter::MplsTruncated)?;
+        offset += MPLS_BYTES;
+        if bottom & 1 == 1 {
+            let [first] = bytes.read(offset).ok_or(Counter::MplsTruncated)?;
+            return match first >> 4 {
+                4 => Ok((Version::V4, offset)),
+                6 => Ok((Version::V6, offset)),
+                _ => Err(Counter::MplsOther),
+            };
+        }
+    }
+    Err(Counter::MplsDepth)
+}
+
+/// RFC 2516: six bytes of PPPoE, two of PPP protocol.
+#[inline(always)]
+fn read_pppoe<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usize), Counter> {
+    let header: [u8; PPPOE_BYTES] = bytes.read(offset).ok_or(Counter::PppoeTruncated)?;
+    match be16(&header, 6) {
+        0x0021 => Ok((Version::V4, offset + PPPOE_BYTES)),
+        0x0057 => Ok((Version::V6, offset + PPPOE_BYTES)),
+        _ => Err(Counter::PppControl),
+    }
+}
+
+/// IP in LLC/SNAP (RFC 1042): rare, and a way past a sensor that does not look.
+#[inline(always)]
+fn read_llc<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usize), Counter> {
+    match bytes.read::<LLC_SNAP_BYTES>(offset) {
+        Some([0xaa, 0xaa, 0x03, 0, 0, 0, 0x08, 0x00]) => Ok((Version::V4, offset + LLC_SNAP_BYTES)),
+        Some([0xaa, 0xaa, 0x03, 0, 0, 0, 0x86, 0xdd]) => Ok((Version::V6, offset + LLC_SNAP_BYTES)),
+        _ => Err(Counter::Llc),
+    }
+}

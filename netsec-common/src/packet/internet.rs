@@ -1,0 +1,216 @@
+//! IPv4 and IPv6 headers, extension headers and fragments.
+
+use super::ethernet::{Network, Version};
+use super::key::Addresses;
+use super::transport::{self, Payload};
+use super::{Frame, Packet, PacketBytes, be16};
+use crate::ledger::{Counter, Row};
+
+const IPV4_BYTES: usize = 20;
+const IPV6_BYTES: usize = 40;
+const FRAGMENT_BYTES: usize = 8;
+
+/// Most IPv6 extension headers that are walked. RFC 8200 names eight kinds, each at most once but
+/// for destination options.
+const EXTENSIONS_MAX: usize = 8;
+
+/// IPv6 extension headers (IANA "IPv6 extension header types").
+mod extension {
+    pub(super) const HOP_BY_HOP: u8 = 0;
+    pub(super) const ROUTING: u8 = 43;
+    pub(super) const FRAGMENT: u8 = 44;
+    pub(super) const AUTHENTICATION: u8 = 51;
+    pub(super) const DESTINATION: u8 = 60;
+    pub(super) const MOBILITY: u8 = 135;
+    pub(super) const HOST_IDENTITY: u8 = 139;
+    pub(super) const SHIM6: u8 = 140;
+}
+
+#[inline(always)]
+pub(super) fn read<P: PacketBytes>(
+    frame: &Frame<'_, P>,
+    network: &Network,
+    row: &Row,
+) -> Result<Packet, Counter> {
+    let (addresses, payload) = match network.version {
+        Version::V4 => read_v4(frame, network.offset, row)?,
+        Version::V6 => read_v6(frame, network.offset, row)?,
+    };
+    transport::read(frame.bytes, addresses, network.vlan, &payload, row)
+}
+
+#[inline(always)]
+fn read_v4<P: PacketBytes>(
+    frame: &Frame<'_, P>,
+    offset: usize,
+    row: &Row,
+) -> Result<(Addresses, Payload), Counter> {
+    let header: [u8; IPV4_BYTES] = frame.bytes.read(offset).ok_or(Counter::Ipv4Truncated)?;
+    let [version_and_length, _, _, _, _, _, _, _, _, protocol, _, _, addresses @ ..] = header;
+    if version_and_length >> 4 != 4 {
+        return Err(Counter::Ipv4Version);
+    }
+    let header_bytes = usize::from(version_and_length & 0xf) * 4;
+    if header_bytes < IPV4_BYTES {
+        return Err(Counter::Ipv4HeaderLength);
+    }
+    row.count(Counter::Ipv4);
+
+    let wire_end = frame.wire_bytes as usize;
+    let total = usize::from(be16(&header, 2));
+    // Zero is a segmentation offload's "as long as the frame" (BIG TCP, TSO captures).
+    let end = if total == 0 { wire_end } else { offset + total };
+    if end < offset + header_bytes || end > wire_end {
+        return Err(Counter::Ipv4TotalLength);
+    }
+    // The options are skipped, not read, but they have to be there.
+    frame
+        .bytes
+        .read::<1>(offset + header_bytes - 1)
+        .ok_or(Counter::Ipv4Truncated)?;
+
+    let fragment = be16(&header, 6);
+    let fragment_offset = fragment & 0x1fff;
+    let more = fragment & 0x2000 != 0;
+    if more || fragment_offset != 0 {
+        row.count(Counter::Ipv4Fragments);
+    }
+    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
+    Ok((
+        Addresses::v4([s0, s1, s2, s3], [d0, d1, d2, d3]),
+        Payload {
+            protocol,
+            offset: offset + header_bytes,
+            end,
+            later_fragment: fragment_offset != 0,
+            whole: !more && total != 0,
+        },
+    ))
+}
+
+#[inline(always)]
+fn read_v6<P: PacketBytes>(
+    frame: &Frame<'_, P>,
+    offset: usize,
+    row: &Row,
+) -> Result<(Addresses, Payload), Counter> {
+    let header: [u8; IPV6_BYTES] = frame.bytes.read(offset).ok_or(Counter::Ipv6Truncated)?;
+    let [version, _, _, _, _, _, next, _, ..] = header;
+    if version >> 4 != 6 {
+        return Err(Counter::Ipv6Version);
+    }
+    row.count(Counter::Ipv6);
+
+    let wire_end = frame.wire_bytes as usize;
+    let length = usize::from(be16(&header, 4));
+    let start = offset + IPV6_BYTES;
+    // Zero is a jumbogram (RFC 2675) or a segmentation offload.
+    let end = if length == 0 { wire_end } else { start + length };
+    if end > wire_end {
+        return Err(Counter::Ipv6PayloadLength);
+    }
+    let mut payload = Payload {
+        protocol: next,
+        offset: start,
+        end,
+        later_fragment: false,
+        whole: length != 0,
+    };
+    walk_extensions(frame.bytes, &mut payload, row)?;
+    Ok((v6_addresses(&header), payload))
+}
+
+/// Moves `payload` past the extension headers (RFC 8200, 4), at most [`EXTENSIONS_MAX`] of them.
+#[inline(always)]
+fn walk_extensions<P: PacketBytes>(
+    bytes: &P,
+    payload: &mut Payload,
+    row: &Row,
+) -> Result<(), Counter> {
+    for _ in 0..EXTENSIONS_MAX {
+        let length = match payload.protocol {
+            extension::HOP_BY_HOP
+            | extension::ROUTING
+            | extension::DESTINATION
+            | extension::MOBILITY
+            | extension::HOST_IDENTITY
+            | extension::SHIM6 => |length: u8| (usize::from(length) + 1) * 8,
+            extension::AUTHENTICATION => |length: u8| (usize::from(length) + 2) * 4,
+            extension::FRAGMENT => {
+                read_fragment(bytes, payload, row)?;
+                if payload.later_fragment {
+                    return Ok(());
+                }
+                continue;
+            }
+            _ => return Ok(()),
+        };
+        let [next, units] = bytes
+            .read(payload.offset)
+            .ok_or(Counter::Ipv6ExtensionTruncated)?;
+        payload.protocol = next;
+        payload.offset += length(units);
+        if payload.offset > payload.end {
+            return Err(Counter::Ipv6ExtensionTruncated);
+        }
+    }
+    if is_extension(payload.protocol) {
+        return Err(Counter::Ipv6ExtensionLimit);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn read_fragment<P: PacketBytes>(
+    bytes: &P,
+    payload: &mut Payload,
+    row: &Row,
+) -> Result<(), Counter> {
+    let header: [u8; FRAGMENT_BYTES] = bytes
+        .read(payload.offset)
+        .ok_or(Counter::Ipv6ExtensionTruncated)?;
+    let [next, ..] = header;
+    let place = be16(&header, 2);
+    let later = place >> 3 != 0;
+    let more = place & 1 != 0;
+    if later || more {
+        row.count(Counter::Ipv6Fragments);
+    }
+    payload.protocol = next;
+    payload.offset += FRAGMENT_BYTES;
+    payload.later_fragment = later;
+    payload.whole &= !more;
+    if payload.offset > payload.end {
+        return Err(Counter::Ipv6ExtensionTruncated);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+const fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        extension::HOP_BY_HOP
+            | extension::ROUTING
+            | extension::FRAGMENT
+            | extension::AUTHENTICATION
+            | extension::DESTINATION
+            | extension::MOBILITY
+            | extension::HOST_IDENTITY
+            | extension::SHIM6
+    )
+}
+
+#[inline(always)]
+const fn v6_addresses(header: &[u8; IPV6_BYTES]) -> Addresses {
+    const fn word(header: &[u8; IPV6_BYTES], at: usize) -> u64 {
+        match header.split_at(at).1.first_chunk() {
+            Some(bytes) => u64::from_ne_bytes(*bytes),
+            None => 0,
+        }
+    }
+    Addresses {
+        source: [word(header, 8), word(header, 16)],
+        destination: [word(header, 24), word(header, 32)],
+    }
+}

@@ -1,0 +1,241 @@
+//! The flow key: what makes packets one flow.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// IP protocol numbers the engine reads (IANA).
+pub mod protocol {
+    /// ICMP for IPv4.
+    pub const ICMP: u8 = 1;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = 58;
+    /// IPv6 "no next header".
+    pub const NO_NEXT_HEADER: u8 = 59;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+}
+
+/// First half of every IPv4-mapped address (RFC 4291, 2.5.5.2).
+const MAPPED_PREFIX_HIGH: u64 = 0;
+/// `::ffff` in memory order, with room for the four address bytes.
+const MAPPED_PREFIX: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// One direction of a conversation: addresses, ports, protocol and VLAN tags. 40 bytes.
+///
+/// IPv4 addresses are held IPv4-mapped. An IPv6 packet between two IPv4-mapped addresses, which no
+/// host may send (RFC 4942, 2.2), thus shares the key of the IPv4 flow. Ports are zero for
+/// protocols without ports and for later fragments; ICMP has its type and code in their place.
+/// VLAN 0 is a priority tag and the same as no tag (802.1Q).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C)]
+pub struct FlowKey {
+    /// Network byte order in memory.
+    source: [u64; 2],
+    /// Network byte order in memory.
+    destination: [u64; 2],
+    /// Source port, destination port (16 bits each), protocol (8), outer and inner VLAN (12 each),
+    /// from the low bits up.
+    tail: u64,
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 40);
+const _: () = assert!(align_of::<FlowKey>() == 8);
+
+impl FlowKey {
+    /// A key from addresses as they stand in the packet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(addresses: Addresses, ports: (u16, u16), protocol: u8, vlan: Vlan) -> Self {
+        Self {
+            source: addresses.source,
+            destination: addresses.destination,
+            tail: ports.0 as u64
+                | (ports.1 as u64) << 16
+                | (protocol as u64) << 32
+                | (vlan.outer as u64 & 0xfff) << 40
+                | (vlan.inner as u64 & 0xfff) << 52,
+        }
+    }
+
+    /// A key from its parts, as logs and command lines have them.
+    #[must_use]
+    pub fn from_endpoints(
+        source: SocketAddr,
+        destination: SocketAddr,
+        protocol: u8,
+        vlan: Vlan,
+    ) -> Self {
+        Self::new(
+            Addresses {
+                source: to_words(source.ip()),
+                destination: to_words(destination.ip()),
+            },
+            (source.port(), destination.port()),
+            protocol,
+            vlan,
+        )
+    }
+
+    /// The key as five words, for hashing and for a flow slot.
+    #[inline(always)]
+    #[must_use]
+    pub const fn words(&self) -> [u64; 5] {
+        let [s0, s1] = self.source;
+        let [d0, d1] = self.destination;
+        [s0, s1, d0, d1, self.tail]
+    }
+
+    /// The key whose [`words`](Self::words) these are.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_words([s0, s1, d0, d1, tail]: [u64; 5]) -> Self {
+        Self {
+            source: [s0, s1],
+            destination: [d0, d1],
+            tail,
+        }
+    }
+
+    /// Source address.
+    #[must_use]
+    pub fn source(&self) -> IpAddr {
+        from_words(self.source)
+    }
+
+    /// Destination address.
+    #[must_use]
+    pub fn destination(&self) -> IpAddr {
+        from_words(self.destination)
+    }
+
+    /// Source port, or ICMP type.
+    #[must_use]
+    pub const fn source_port(&self) -> u16 {
+        (self.tail & 0xffff) as u16
+    }
+
+    /// Destination port, or ICMP code.
+    #[must_use]
+    pub const fn destination_port(&self) -> u16 {
+        (self.tail >> 16 & 0xffff) as u16
+    }
+
+    /// IP protocol number.
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        (self.tail >> 32 & 0xff) as u8
+    }
+
+    /// VLAN identifiers.
+    #[must_use]
+    pub const fn vlan(&self) -> Vlan {
+        Vlan {
+            outer: (self.tail >> 40 & 0xfff) as u16,
+            inner: (self.tail >> 52) as u16,
+        }
+    }
+
+    /// Whether the protocol is ICMP or ICMPv6, whose type and code stand in the port fields.
+    #[must_use]
+    pub const fn is_icmp(&self) -> bool {
+        matches!(self.protocol(), protocol::ICMP | protocol::ICMPV6)
+    }
+
+    /// Whether the protocol has ports.
+    #[must_use]
+    pub const fn has_ports(&self) -> bool {
+        matches!(
+            self.protocol(),
+            protocol::TCP | protocol::UDP | protocol::SCTP
+        )
+    }
+
+    /// The key of the opposite direction: endpoints swapped, everything else kept.
+    #[must_use]
+    pub const fn reversed(&self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            tail: self.tail & !0xffff_ffff
+                | (self.source_port() as u64) << 16
+                | self.destination_port() as u64,
+        }
+    }
+}
+
+impl fmt::Debug for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "FlowKey({} {}:{} > {}:{} vlan {}.{})",
+            self.protocol(),
+            self.source(),
+            self.source_port(),
+            self.destination(),
+            self.destination_port(),
+            self.vlan().outer,
+            self.vlan().inner,
+        )
+    }
+}
+
+/// Outer and inner VLAN identifier, 0 for none. 12 bits each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vlan {
+    /// The tag next to the Ethernet addresses.
+    pub outer: u16,
+    /// The second tag.
+    pub inner: u16,
+}
+
+/// Source and destination address, v4-mapped, in the memory order of the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    pub(super) source: [u64; 2],
+    pub(super) destination: [u64; 2],
+}
+
+impl Addresses {
+    #[inline(always)]
+    pub(super) const fn v4(source: [u8; 4], destination: [u8; 4]) -> Self {
+        Self {
+            source: mapped(source),
+            destination: mapped(destination),
+        }
+    }
+}
+
+#[inline(always)]
+const fn mapped([a, b, c, d]: [u8; 4]) -> [u64; 2] {
+    let [p, q, r, s] = MAPPED_PREFIX;
+    [
+        MAPPED_PREFIX_HIGH,
+        u64::from_ne_bytes([p, q, r, s, a, b, c, d]),
+    ]
+}
+
+fn to_words(address: IpAddr) -> [u64; 2] {
+    match address {
+        IpAddr::V4(v4) => mapped(v4.octets()),
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits();
+            [
+                ((bits >> 64) as u64).to_be(),
+                ((bits & u128::from(u64::MAX)) as u64).to_be(),
+            ]
+        }
+    }
+}
+
+fn from_words([high, low]: [u64; 2]) -> IpAddr {
+    let [p, q, r, s, a, b, c, d] = low.to_ne_bytes();
+    if high == MAPPED_PREFIX_HIGH && [p, q, r, s] == MAPPED_PREFIX {
+        return IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+    }
+    let bits = u128::from(u64::from_be(high)) << 64 | u128::from(u64::from_be(low));
+    IpAddr::V6(Ipv6Addr::from_bits(bits))
+}

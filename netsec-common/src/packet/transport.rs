@@ -1,0 +1,169 @@
+//! Transport headers: ports, TCP flags, ICMP type and code.
+
+use super::key::{Addresses, FlowKey, Vlan, protocol};
+use super::{Packet, PacketBytes, be16};
+use crate::ledger::{Counter, Row};
+
+const TCP_BYTES: usize = 20;
+const UDP_BYTES: usize = 8;
+const SCTP_BYTES: usize = 12;
+const ICMP_BYTES: usize = 8;
+const ICMPV6_BYTES: usize = 4;
+
+/// TCP flag bits (RFC 9293, 3.1).
+pub(crate) mod tcp {
+    pub(crate) const FIN: u8 = 0x01;
+    pub(crate) const SYN: u8 = 0x02;
+    pub(crate) const RST: u8 = 0x04;
+    pub(crate) const ACK: u8 = 0x10;
+}
+
+/// What an IP header says of its payload.
+#[derive(Clone, Copy)]
+pub(super) struct Payload {
+    pub(super) protocol: u8,
+    pub(super) offset: usize,
+    /// End of the IP packet in the frame; link padding may follow.
+    pub(super) end: usize,
+    pub(super) later_fragment: bool,
+    /// The packet is no fragment and its length is stated, so transport lengths can be checked.
+    pub(super) whole: bool,
+}
+
+/// What a transport header gives: the two port fields, TCP flags, its own length.
+struct Header {
+    ports: (u16, u16),
+    tcp_flags: u8,
+    bytes: usize,
+}
+
+#[inline(always)]
+pub(super) fn read<P: PacketBytes>(
+    bytes: &P,
+    addresses: Addresses,
+    vlan: Vlan,
+    payload: &Payload,
+    row: &Row,
+) -> Result<Packet, Counter> {
+    let header = if payload.later_fragment {
+        row.count(Counter::LaterFragments);
+        Header {
+            ports: (0, 0),
+            tcp_flags: 0,
+            bytes: payload.end - payload.offset,
+        }
+    } else {
+        read_header(bytes, payload, row)?
+    };
+    Ok(Packet {
+        key: FlowKey::new(addresses, header.ports, payload.protocol, vlan),
+        tcp_flags: header.tcp_flags,
+        payload_bytes: payload
+            .end
+            .saturating_sub(payload.offset)
+            .saturating_sub(header.bytes) as u32,
+    })
+}
+
+#[inline(always)]
+fn read_header<P: PacketBytes>(
+    bytes: &P,
+    payload: &Payload,
+    row: &Row,
+) -> Result<Header, Counter> {
+    match payload.protocol {
+        protocol::TCP => read_tcp(bytes, payload, row),
+        protocol::UDP => read_udp(bytes, payload, row),
+        protocol::SCTP => {
+            let header: [u8; SCTP_BYTES] =
+                within(bytes, payload).ok_or(Counter::SctpTruncated)?;
+            row.count(Counter::Sctp);
+            Ok(Header {
+                ports: (be16(&header, 0), be16(&header, 2)),
+                tcp_flags: 0,
+                bytes: SCTP_BYTES,
+            })
+        }
+        protocol::ICMP => {
+            let [kind, code, ..]: [u8; ICMP_BYTES] =
+                within(bytes, payload).ok_or(Counter::IcmpTruncated)?;
+            row.count(Counter::Icmp);
+            Ok(icmp(kind, code, ICMP_BYTES))
+        }
+        protocol::ICMPV6 => {
+            let [kind, code, ..]: [u8; ICMPV6_BYTES] =
+                within(bytes, payload).ok_or(Counter::Icmpv6Truncated)?;
+            row.count(Counter::Icmpv6);
+            Ok(icmp(kind, code, ICMPV6_BYTES))
+        }
+        _ => {
+            row.count(Counter::OtherTransport);
+            Ok(Header {
+                ports: (0, 0),
+                tcp_flags: 0,
+                bytes: 0,
+            })
+        }
+    }
+}
+
+#[inline(always)]
+const fn icmp(kind: u8, code: u8, bytes: usize) -> Header {
+    Header {
+        ports: (kind as u16, code as u16),
+        tcp_flags: 0,
+        bytes,
+    }
+}
+
+#[inline(always)]
+fn read_tcp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
+    let header: [u8; TCP_BYTES] = within(bytes, payload).ok_or(Counter::TcpTruncated)?;
+    let [.., offset_and_reserved, flags, _, _, _, _, _, _] = header;
+    let header_bytes = usize::from(offset_and_reserved >> 4) * 4;
+    if header_bytes < TCP_BYTES || payload.offset + header_bytes > payload.end {
+        return Err(Counter::TcpDataOffset);
+    }
+    row.count(Counter::Tcp);
+    match flags & (tcp::SYN | tcp::ACK) {
+        tcp::SYN => row.count(Counter::TcpSyn),
+        syn_ack if syn_ack == tcp::SYN | tcp::ACK => row.count(Counter::TcpSynAck),
+        _ => {}
+    }
+    if flags & tcp::RST != 0 {
+        row.count(Counter::TcpRst);
+    }
+    if flags == 0 {
+        row.count(Counter::TcpNull);
+    }
+    Ok(Header {
+        ports: (be16(&header, 0), be16(&header, 2)),
+        tcp_flags: flags,
+        bytes: header_bytes,
+    })
+}
+
+#[inline(always)]
+fn read_udp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
+    let header: [u8; UDP_BYTES] = within(bytes, payload).ok_or(Counter::UdpTruncated)?;
+    let length = usize::from(be16(&header, 4));
+    // A first fragment's datagram is longer than the fragment; a jumbogram's length is zero.
+    if payload.whole && (length < UDP_BYTES || payload.offset + length > payload.end) {
+        return Err(Counter::UdpLength);
+    }
+    row.count(Counter::Udp);
+    Ok(Header {
+        ports: (be16(&header, 0), be16(&header, 2)),
+        tcp_flags: 0,
+        bytes: UDP_BYTES,
+    })
+}
+
+/// Reads a header that must lie inside the IP packet, not in the link padding behind it.
+#[inline(always)]
+fn within<P: PacketBytes, const N: usize>(bytes: &P, payload: &Payload) -> Option<[u8; N]> {
+    if payload.offset + N > payload.end {
+        return None;
+    }
+    bytes.read(payload.offset)
+}

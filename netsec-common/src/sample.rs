@@ -1,0 +1,90 @@
+//! Header samples: when one is taken, and how it travels.
+
+use crate::packet::PacketBytes;
+
+/// Which packets are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// None.
+    Off,
+    /// The first `n` packets of every flow.
+    FirstOfFlow(u32),
+    /// One frame in `n`, flows or not.
+    OneIn(u32),
+    /// Every frame.
+    All,
+}
+
+impl Sampling {
+    /// The word of the shared control page: mode in the high half, n in the low one.
+    #[must_use]
+    pub const fn to_abi(self) -> u64 {
+        match self {
+            Self::Off => 0,
+            Self::FirstOfFlow(n) => 1 << 32 | n as u64,
+            Self::OneIn(n) => 2 << 32 | n as u64,
+            Self::All => 3 << 32,
+        }
+    }
+
+    /// Reads the word of the shared control page; an unknown mode is [`Sampling::Off`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_abi(word: u64) -> Self {
+        let n = (word & 0xffff_ffff) as u32;
+        match word >> 32 {
+            1 => Self::FirstOfFlow(n),
+            2 => Self::OneIn(n),
+            3 => Self::All,
+            _ => Self::Off,
+        }
+    }
+}
+
+/// Whether a ring buffer took what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The reader will see it.
+    Sent,
+    /// The ring was full.
+    Lost,
+}
+
+/// Where samples go: a ring buffer in the kernel, a queue on the host.
+pub trait SampleSink<P: PacketBytes> {
+    /// Takes a copy of the first `captured` bytes of a frame of `wire_len` bytes.
+    fn sample(&self, bytes: &P, captured: u32, wire_len: u32) -> Delivery;
+}
+
+/// Most bytes of a frame that a sample can carry.
+///
+/// Enough for Ethernet, two VLAN tags, IPv6, UDP and a DNS question with the longest name.
+pub const SAMPLE_BYTES_MAX: u32 = 384;
+
+/// What precedes the frame's bytes in the packet ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SampleHeader {
+    /// `CLOCK_MONOTONIC` at the hook, nanoseconds.
+    pub monotonic_ns: u64,
+    /// Length of the whole frame, bytes.
+    pub wire_bytes: u32,
+    /// Bytes of the frame that follow this header; what comes after them is padding.
+    pub captured_bytes: u32,
+}
+
+const _: () = assert!(size_of::<SampleHeader>() == 16);
+
+impl SampleHeader {
+    /// Reads a header from the start of a ring record; `None` when the record is too short.
+    #[must_use]
+    pub fn read(record: &[u8]) -> Option<Self> {
+        let word = |at: usize| record.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes);
+        let half = |at: usize| record.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
+        Some(Self {
+            monotonic_ns: word(0)?,
+            wire_bytes: half(8)?,
+            captured_bytes: half(12)?,
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! A 64-bit word shared between its one writer in the kernel and readers in user space.
+
+#[cfg(not(target_arch = "bpf"))]
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// One aligned word, read and written whole.
+///
+/// On the host it is a relaxed atomic. For BPF up to the v3 instruction set LLVM has no relaxed
+/// atomic loads, so there it is a volatile access, which the JIT compilers of 64-bit machines turn
+/// into the same single instruction.
+#[repr(transparent)]
+pub struct Word(
+    #[cfg(not(target_arch = "bpf"))] AtomicU64,
+    #[cfg(target_arch = "bpf")] core::cell::UnsafeCell<u64>,
+);
+
+const _: () = assert!(size_of::<Word>() == 8 && align_of::<Word>() == 8);
+
+#[cfg(not(target_arch = "bpf"))]
+impl Word {
+    /// A word at zero.
+    pub const ZERO: Self = Self(AtomicU64::new(0));
+
+    /// Reads the word.
+    #[inline(always)]
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Writes the word.
+    #[inline(always)]
+    pub fn store(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+// SAFETY: every access is one aligned 64-bit load or store, which the kernel's CPUs do not tear.
+unsafe impl Sync for Word {}
+
+#[cfg(target_arch = "bpf")]
+impl Word {
+    /// A word at zero.
+    pub const ZERO: Self = Self(core::cell::UnsafeCell::new(0));
+
+    /// Reads the word.
+    #[inline(always)]
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        // SAFETY: the cell is aligned, initialised and alive.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Writes the word.
+    #[inline(always)]
+    pub fn store(&self, value: u64) {
+        // SAFETY: the cell is aligned and alive, and this CPU is its only writer.
+        unsafe { self.0.get().write_volatile(value) }
+    }
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl core::fmt::Debug for Word {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(&self.load(), f)
+    }
+}
+
+/// Orders this CPU's earlier stores before its later ones, for a reader on another CPU.
+///
+/// BPF has no store fence. x86-64 does not reorder stores, so there it is enough to keep the
+/// compiler from it; on a weakly ordered CPU a reader could miss a torn slot.
+#[inline(always)]
+pub(crate) fn publish() {
+    #[cfg(target_arch = "bpf")]
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    #[cfg(not(target_arch = "bpf"))]
+    core::sync::atomic::fence(Ordering::Release);
+}
+
+/// Orders this CPU's earlier loads before its later ones: the reader's half of [`publish`].
+#[inline(always)]
+pub(crate) fn observe() {
+    #[cfg(target_arch = "bpf")]
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    #[cfg(not(target_arch = "bpf"))]
+    core::sync::atomic::fence(Ordering::Acquire);
+}

@@ -1,0 +1,176 @@
+//! The maps, and the engine's view of them.
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_RB_NO_WAKEUP};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::macros::btf_map;
+use netsec_common::config::{ClockReading, Config, Control};
+use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, WAYS};
+use netsec_common::ledger::Row;
+use netsec_common::packet::PacketBytes;
+use netsec_common::sample::{Delivery, SampleHeader, SampleSink};
+
+use crate::packet::XdpBytes;
+
+/// User space replaces sizes and ring buffers; these hold for the object as compiled.
+const TEMPLATE_RING_BYTES: usize = 4096;
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
+
+#[unsafe(no_mangle)]
+static CONFIG: Global<Config> = Global::new(Config {
+    abi_version: 0,
+    set_mask: 0,
+    idle_ticks: 0,
+    cpus: 0,
+    hash_keys: [0; 10],
+});
+
+#[btf_map]
+static CONTROL: Array<Control, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static CLOCK: Array<ClockReading, 1> = Array::new();
+
+#[btf_map]
+static LEDGER: Array<Row, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static FLOWS: Array<FlowSet, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static RECORDS: ArrayOfMaps<RingBuf<FlowRecord, TEMPLATE_RING_BYTES>, 1> = ArrayOfMaps::new();
+
+#[btf_map]
+static PACKETS: ArrayOfMaps<RingBuf<SampleHeader, TEMPLATE_RING_BYTES>, 1> = ArrayOfMaps::new();
+
+#[inline(always)]
+pub(crate) fn config() -> Config {
+    CONFIG.load()
+}
+
+#[inline(always)]
+pub(crate) fn control() -> Option<&'static Control> {
+    CONTROL.get(0)
+}
+
+#[inline(always)]
+pub(crate) fn row(cpu: u32) -> Option<&'static Row> {
+    LEDGER.get(cpu)
+}
+
+#[inline(always)]
+pub(crate) fn clock_reading() -> Option<*mut ClockReading> {
+    CLOCK.get_ptr_mut(0)
+}
+
+/// One CPU's share of the maps.
+pub(crate) struct Cpu {
+    number: u32,
+    first_set: u32,
+}
+
+impl Cpu {
+    #[inline(always)]
+    pub(crate) fn new(number: u32, config: &Config) -> Self {
+        Self {
+            number,
+            first_set: number * (config.set_mask + 1),
+        }
+    }
+}
+
+impl FlowTable for Cpu {
+    #[inline(always)]
+    fn set(&self, index: u32) -> Option<&FlowSet> {
+        FLOWS.get(self.first_set + index)
+    }
+
+    #[inline(always)]
+    fn first_slot(&self) -> u32 {
+        self.first_set * WAYS as u32
+    }
+
+    #[inline(always)]
+    fn export(&self, record: &FlowRecord) -> Delivery {
+        let Some(mut entry) = RECORDS
+            .get(self.number)
+            .and_then(|ring| ring.reserve_untyped::<FlowRecord>(0))
+        else {
+            return Delivery::Lost;
+        };
+        entry.write(*record);
+        entry.submit(NO_WAKEUP);
+        Delivery::Sent
+    }
+}
+
+/// Ring records come in a few fixed sizes, because the verifier wants to know each at load.
+#[repr(C)]
+struct Sample<const BYTES: usize> {
+    header: SampleHeader,
+    bytes: [u8; BYTES],
+}
+
+impl SampleSink<XdpBytes> for Cpu {
+    #[inline(always)]
+    fn sample(&self, bytes: &XdpBytes, captured: u32, wire_bytes: u32) -> Delivery {
+        match captured {
+            0..=64 => self.sample_sized::<64>(bytes, captured, wire_bytes),
+            65..=192 => self.sample_sized::<192>(bytes, captured, wire_bytes),
+            _ => self.sample_sized::<384>(bytes, captured.min(384), wire_bytes),
+        }
+    }
+}
+
+impl Cpu {
+    #[inline(always)]
+    fn sample_sized<const BYTES: usize>(
+        &self,
+        bytes: &XdpBytes,
+        captured: u32,
+        wire_bytes: u32,
+    ) -> Delivery {
+        let Some(mut entry) = PACKETS
+            .get(self.number)
+            .and_then(|ring| ring.reserve_untyped::<Sample<BYTES>>(0))
+        else {
+            return Delivery::Lost;
+        };
+        let sample = entry.as_mut_ptr();
+        // SAFETY: `sample` points to a reserved record of this type that nobody else sees yet.
+        unsafe {
+            (&raw mut (*sample).header).write(SampleHeader {
+                monotonic_ns: bpf_ktime_get_ns(),
+                wire_bytes,
+                captured_bytes: captured,
+            });
+            copy(bytes, captured as usize, &mut (*sample).bytes);
+        }
+        entry.submit(NO_WAKEUP);
+        Delivery::Sent
+    }
+}
+
+/// Copies `length` bytes in words, then the rest one by one.
+///
+/// `bpf_xdp_load_bytes` would do it on 5.18 and later; the oldest supported kernel is 5.10.
+#[inline(always)]
+fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]) {
+    let mut at = 0;
+    while at + 8 <= BYTES && at + 8 <= length {
+        let Some(word) = from.read::<8>(at) else { return };
+        if let Some(place) = to.get_mut(at..at + 8) {
+            place.copy_from_slice(&word);
+        }
+        at += 8;
+    }
+    while at < BYTES && at < length {
+        let Some([byte]) = from.read::<1>(at) else { return };
+        if let Some(place) = to.get_mut(at) {
+            *place = byte;
+        }
+        at += 1;
+    }
+}
