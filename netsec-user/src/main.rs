@@ -1,1 +1,3 @@
+//! The `netsec` command.
+
 fn main() {}

@@ -1,0 +1,1 @@
+//! netsec's tests against the real kernel, real captures and real peers.

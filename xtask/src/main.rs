@@ -1,1 +1,3 @@
+//! netsec's build, test and run commands: `cargo xtask <verb>`.
+
 fn main() {}
