@@ -146,7 +146,8 @@ impl<T: FlowTable> Home<'_, T> {
             generation: counts.generation,
             tcp_flags: counts.tcp_flags,
             reason: reason as u8,
-            reserved: 0,
+            first_tcp_flags: counts.first_tcp_flags,
+            reserved: [0; 3],
         };
         let (packets, bytes) = match self.table.export(&record) {
             Delivery::Sent => (Counter::ExportedPackets, Counter::ExportedBytes),
@@ -167,8 +168,8 @@ fn end_of_flow(old: &Counts, seen: Observation, idle_ticks: u32) -> Option<EndRe
     if idle_ticks != 0 && idle > i64::from(idle_ticks) {
         return Some(EndReason::Idle);
     }
-    let opens = seen.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
-    if opens && old.tcp_flags & (tcp::FIN | tcp::RST) != 0 {
+    // The responder's SYN-ACK begins its flow anew just as the originator's SYN does.
+    if seen.tcp_flags & tcp::SYN != 0 && old.tcp_flags & (tcp::FIN | tcp::RST) != 0 {
         return Some(EndReason::Reused);
     }
     (old.packets == u32::MAX).then_some(EndReason::CounterLimit)
@@ -181,6 +182,7 @@ const fn opened(old_generation: u16, seen: Observation) -> Counts {
         packets: 1,
         generation: old_generation.wrapping_add(1),
         tcp_flags: seen.tcp_flags,
+        first_tcp_flags: seen.tcp_flags,
         first: seen.now,
         last: seen.now,
     }

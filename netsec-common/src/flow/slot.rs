@@ -23,7 +23,7 @@ const _: () = assert!(size_of::<FlowSet>() == 256);
 /// |---|---|
 /// | 0–4 | the flow key |
 /// | 5 | bytes (48 bits), generation (16) |
-/// | 6 | packets (32), sequence (16), TCP flags (8), zero (8) |
+/// | 6 | packets (32), sequence (16), TCP flags (8), first packet's TCP flags (8) |
 /// | 7 | first packet, last packet (32-bit ticks each) |
 ///
 /// The owner makes the sequence odd before it changes anything and even after. Zero packets means
@@ -58,6 +58,8 @@ pub struct Counts {
     pub generation: u16,
     /// All TCP flags seen, or-ed.
     pub tcp_flags: u8,
+    /// TCP flags of the packet that opened the slot: they tell originator from responder.
+    pub first_tcp_flags: u8,
     /// Time of the first packet.
     pub first: Ticks,
     /// Time of the last packet.
@@ -133,7 +135,8 @@ impl FlowSlot {
             6,
             u64::from(counts.packets)
                 | u64::from(sequence.wrapping_add(2)) << 32
-                | u64::from(counts.tcp_flags) << 48,
+                | u64::from(counts.tcp_flags) << 48
+                | u64::from(counts.first_tcp_flags) << 56,
         );
     }
 
@@ -211,6 +214,7 @@ const fn unpack(bytes: u64, packets: u64, times: u64) -> Counts {
         packets: (packets & 0xffff_ffff) as u32,
         generation: (bytes >> 48) as u16,
         tcp_flags: (packets >> 48 & 0xff) as u8,
+        first_tcp_flags: (packets >> 56) as u8,
         first: Ticks((times & 0xffff_ffff) as u32),
         last: Ticks((times >> 32) as u32),
     }
@@ -238,6 +242,7 @@ mod tests {
             packets: u32::MAX,
             generation: 0xabcd,
             tcp_flags: 0xff,
+            first_tcp_flags: 0xa5,
             first: Ticks(7),
             last: Ticks(u32::MAX),
         };
