@@ -152,24 +152,34 @@ impl Cpu {
     }
 }
 
-/// Copies `length` bytes in words, then the rest one by one.
+/// Copies the first `length` bytes, rounded up to whole words where the frame has them.
 ///
-/// `bpf_xdp_load_bytes` would do it on 5.18 and later; the oldest supported kernel is 5.10.
+/// `bpf_xdp_load_bytes` would do it on 5.18 and later; the oldest supported kernel is 5.10. Every
+/// place written is bounded by `BYTES` alone: the verifier does not remember what the compiler
+/// knows of `length`.
 #[inline(always)]
 fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]) {
-    let mut at = 0;
-    while at + 8 <= BYTES && at + 8 <= length {
-        let Some(word) = from.read::<8>(at) else { return };
-        if let Some(place) = to.get_mut(at..at + 8) {
-            place.copy_from_slice(&word);
+    for (index, word) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let at = index * 8;
+        if at >= length {
+            return;
         }
-        at += 8;
+        match from.read(at) {
+            Some(bytes) => *word = bytes,
+            // The verifier does not take a check of the frame's first byte alone.
+            None if at == 0 => return,
+            None => return copy_end(from, at, word),
+        }
     }
-    while at < BYTES && at < length {
-        let Some([byte]) = from.read::<1>(at) else { return };
-        if let Some(place) = to.get_mut(at) {
-            *place = byte;
-        }
-        at += 1;
+}
+
+/// Copies what the frame has of its last, partial word.
+#[inline(always)]
+fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
+    for (index, byte) in word.iter_mut().enumerate() {
+        let Some([value]) = from.read(at + index) else {
+            return;
+        };
+        *byte = value;
     }
 }
