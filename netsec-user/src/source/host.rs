@@ -76,6 +76,12 @@ impl HostEngine {
         }
     }
 
+    /// Which hook it stands for.
+    #[must_use]
+    pub const fn hook(&self) -> HookId {
+        self.hook
+    }
+
     /// The counters so far.
     #[must_use]
     pub fn ledger(&self) -> Snapshot {
