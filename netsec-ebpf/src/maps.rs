@@ -173,13 +173,32 @@ fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]
     }
 }
 
-/// Copies what the frame has of its last, partial word.
+/// Copies what the frame has of its last, partial word: four, two and one bytes.
 #[inline(always)]
 fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
-    for (index, byte) in word.iter_mut().enumerate() {
-        let Some([value]) = from.read(at + index) else {
-            return;
-        };
-        *byte = value;
+    let [w0, w1, w2, w3, w4, w5, w6, _] = word;
+    match from.read(at) {
+        Some(four) => {
+            [*w0, *w1, *w2, *w3] = four;
+            copy_pair(from, at + 4, [w4, w5, w6]);
+        }
+        None => copy_pair(from, at, [w0, w1, w2]),
+    }
+}
+
+#[inline(always)]
+fn copy_pair(from: &XdpBytes, at: usize, [b0, b1, b2]: [&mut u8; 3]) {
+    match from.read(at) {
+        Some(two) => {
+            [*b0, *b1] = two;
+            if let Some([one]) = from.read(at + 2) {
+                *b2 = one;
+            }
+        }
+        None => {
+            if let Some([one]) = from.read(at) {
+                *b0 = one;
+            }
+        }
     }
 }

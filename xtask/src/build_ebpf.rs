@@ -81,11 +81,16 @@ fn command(tools: &Tools, flags: &[&str]) -> Result<Command> {
 
 /// The compiler's flags, without the paths of this machine: two checkouts give the same object.
 fn rustflags(tools: &Tools, more: &[&str]) -> Vec<String> {
-    let mut flags: Vec<String> = ["-Cdebuginfo=2", "-Clink-arg=--btf", "-Clinker=bpf-linker"]
-        .into_iter()
-        .chain(more.iter().copied())
-        .map(str::to_owned)
-        .collect();
+    let mut flags: Vec<String> = [
+        "-Ctarget-cpu=v3",
+        "-Cdebuginfo=2",
+        "-Clink-arg=--btf",
+        "-Clinker=bpf-linker",
+    ]
+    .into_iter()
+    .chain(more.iter().copied())
+    .map(str::to_owned)
+    .collect();
     for (from, to) in remapped(tools) {
         flags.push(format!("--remap-path-prefix={}={to}", from.display()));
     }
