@@ -100,3 +100,6 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

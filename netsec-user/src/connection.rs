@@ -8,7 +8,6 @@ use netsec_common::packet::FlowKey;
 use crate::hook::HookId;
 use crate::time::WallTime;
 
-pub use key::icmp_counterpart;
 pub use table::{ConnectionTable, Ended, Timeouts, View};
 
 /// What one direction of a connection counted.

@@ -13,7 +13,7 @@ pub enum EndReason {
     Idle = 2,
     /// A SYN (or SYN-ACK) after FIN or RST: a new TCP connection between the same endpoints.
     Reused = 3,
-    /// The packet counter was at its limit.
+    /// A counter was at its limit.
     CounterLimit = 4,
 }
 

@@ -2,55 +2,13 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use netsec_common::packet::{FlowKey, protocol};
-
-/// The ICMP or ICMPv6 message type that answers, or is answered by, this one.
-///
-/// The pairs of the Community ID specification (`community-id-spec`, pycommunityid `icmp.py`,
-/// `icmp6.py`).
-#[must_use]
-pub const fn icmp_counterpart(protocol: u8, kind: u16) -> Option<u16> {
-    Some(match (protocol, kind) {
-        (protocol::ICMP, 0) => 8,
-        (protocol::ICMP, 8) => 0,
-        (protocol::ICMP, 9) => 10,
-        (protocol::ICMP, 10) => 9,
-        (protocol::ICMP, 13) => 14,
-        (protocol::ICMP, 14) => 13,
-        (protocol::ICMP, 15) => 16,
-        (protocol::ICMP, 16) => 15,
-        (protocol::ICMP, 17) => 18,
-        (protocol::ICMP, 18) => 17,
-        (protocol::ICMPV6, 128) => 129,
-        (protocol::ICMPV6, 129) => 128,
-        (protocol::ICMPV6, 130) => 131,
-        (protocol::ICMPV6, 131) => 130,
-        (protocol::ICMPV6, 133) => 134,
-        (protocol::ICMPV6, 134) => 133,
-        (protocol::ICMPV6, 135) => 136,
-        (protocol::ICMPV6, 136) => 135,
-        (protocol::ICMPV6, 139) => 140,
-        (protocol::ICMPV6, 140) => 139,
-        (protocol::ICMPV6, 144) => 145,
-        (protocol::ICMPV6, 145) => 144,
-        _ => return None,
-    })
-}
+use netsec_common::packet::FlowKey;
 
 /// The flow in the opposite direction; `None` for ICMP messages that have no answer.
 pub(super) fn opposite(key: &FlowKey) -> Option<FlowKey> {
-    if !key.is_icmp() {
-        return Some(key.reversed());
-    }
-    let answer = icmp_counterpart(key.protocol(), key.source_port())?;
-    let [s0, s1, d0, d1, tail] = key.words();
-    Some(FlowKey::from_words([
-        d0,
-        d1,
-        s0,
-        s1,
-        tail & !0xffff | u64::from(answer),
-    ]))
+    let reversed = key.reversed();
+    let one_way = key.is_icmp() && reversed.source_port() == key.source_port();
+    (!one_way).then_some(reversed)
 }
 
 /// The smaller of a key and its opposite, and whether that is the opposite.
@@ -123,7 +81,7 @@ impl Hasher for KeyHasher {
 
 #[cfg(test)]
 mod tests {
-    use netsec_common::packet::Vlan;
+    use netsec_common::packet::{Vlan, protocol};
 
     use super::*;
 
@@ -153,17 +111,6 @@ mod tests {
         assert_eq!(canonical(&echo).0, canonical(&reply).0);
         let unreachable = key("10.0.0.1:3", "10.0.0.2:1", protocol::ICMP);
         assert_eq!(canonical(&unreachable), (unreachable, false));
-    }
-
-    #[test]
-    fn every_counterpart_is_mutual() {
-        for protocol in [protocol::ICMP, protocol::ICMPV6] {
-            for kind in 0..=255 {
-                if let Some(answer) = icmp_counterpart(protocol, kind) {
-                    assert_eq!(icmp_counterpart(protocol, answer), Some(kind));
-                }
-            }
-        }
     }
 
     #[test]
