@@ -190,6 +190,12 @@ impl FlowSlot {
         self.store(6, 0);
     }
 
+    /// Leaves the slot as in the middle of a write, for tests of its readers. The next write heals it.
+    #[cfg(any(test, feature = "fixtures"))]
+    pub fn tear(&self) {
+        self.store(6, self.load(6) | 1 << 32);
+    }
+
     #[inline(always)]
     fn load(&self, word: usize) -> u64 {
         match self.words.get(word) {
