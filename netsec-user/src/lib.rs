@@ -15,6 +15,7 @@
 
 pub mod connection;
 pub mod event;
+pub mod filter;
 pub mod hook;
 pub mod settings;
 pub mod source;
