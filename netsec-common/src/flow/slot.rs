@@ -285,6 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn a_write_heals_a_sequence_left_odd() {
+        let slot = FlowSlot::default();
+        slot.store(6, 5 << 32);
+        let counts = Counts {
+            packets: 1,
+            ..Counts::default()
+        };
+        slot.write(Some(&key(1)), &counts);
+        assert_eq!(slot.snapshot(1).unwrap().unwrap().counts, counts);
+    }
+
+    #[test]
     fn concurrent_reads_are_never_torn() {
         extern crate std;
         let slot = FlowSlot::default();
