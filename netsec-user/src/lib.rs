@@ -16,5 +16,6 @@
 pub mod connection;
 pub mod event;
 pub mod hook;
+pub mod source;
 pub mod summary;
 pub mod time;
