@@ -15,15 +15,13 @@ pub struct Config {
     pub abi_version: u32,
     /// Sets per CPU minus one; the number of sets is a power of two.
     pub set_mask: u32,
-    /// Ticks without a packet after which a flow ends; 0 is never.
-    pub idle_ticks: u32,
     /// Number of CPUs with a share of the flow table.
     pub cpus: u32,
     /// Keys of the flow hash (NH of RFC 4418), drawn anew at each load.
     pub hash_keys: [u32; 10],
 }
 
-const _: () = assert!(size_of::<Config>() == 56);
+const _: () = assert!(size_of::<Config>() == 52);
 
 impl Config {
     /// Whether user space wrote this configuration for this ABI.
@@ -31,6 +29,18 @@ impl Config {
     #[must_use]
     pub const fn is_current(&self) -> bool {
         self.abi_version == ABI_VERSION
+    }
+
+    /// The configuration as it stands in memory, for a loader.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+        let mut bytes = [0; size_of::<Self>()];
+        let fields = [self.abi_version, self.set_mask, self.cpus];
+        let words = fields.iter().chain(&self.hash_keys);
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
     }
 }
 
@@ -45,7 +55,8 @@ pub struct Control {
     snap_bytes: Word,
     /// [`INJECTED`] and the ticks, or zero for the kernel's own clock.
     time: Word,
-    reserved: [Word; 5],
+    idle_ticks: Word,
+    reserved: [Word; 4],
 }
 
 const _: () = assert!(size_of::<Control>() == 64);
@@ -77,6 +88,18 @@ impl Control {
         self.snap_bytes.store(u64::from(bytes));
     }
 
+    /// Ticks without a packet after which a flow ends; 0 is never.
+    #[inline(always)]
+    #[must_use]
+    pub fn idle_ticks(&self) -> u32 {
+        (self.idle_ticks.load() & 0xffff_ffff) as u32
+    }
+
+    /// Sets the ticks without a packet after which a flow ends; 0 is never.
+    pub fn set_idle_ticks(&self, ticks: u32) {
+        self.idle_ticks.store(u64::from(ticks));
+    }
+
     /// The injected time, when there is one: capture time in place of the kernel's clock.
     #[inline(always)]
     #[must_use]
@@ -104,3 +127,16 @@ pub struct ClockReading {
 }
 
 const _: () = assert!(size_of::<ClockReading>() == 16);
+
+impl ClockReading {
+    /// Reads what the kernel wrote.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        let [a, b, c, d, e, f, g, h, monotonic @ ..] = *bytes;
+        Self {
+            abi_version: u32::from_ne_bytes([a, b, c, d]),
+            ticks: u32::from_ne_bytes([e, f, g, h]),
+            monotonic_ns: u64::from_ne_bytes(monotonic),
+        }
+    }
+}

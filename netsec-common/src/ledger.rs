@@ -227,9 +227,9 @@ impl Row {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            sequence: Word::ZERO,
-            countdown: Word::ZERO,
-            counters: [const { Word::ZERO }; COUNTERS],
+            sequence: Word::new(),
+            countdown: Word::new(),
+            counters: [const { Word::new() }; COUNTERS],
         }
     }
 

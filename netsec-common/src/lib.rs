@@ -12,10 +12,18 @@
 //! 4. [`ledger`]: the counters, each with one reason;
 //! 5. [`engine`]: the four put together, one call per frame;
 //! 6. [`config`]: what user space tells the engine at load and while it runs.
+//!
+//! The feature `fixtures` adds frames with their expected outcome, for tests on the host and in the
+//! kernel alike.
 #![no_std]
+
+#[cfg(any(test, feature = "fixtures"))]
+extern crate alloc;
 
 pub mod config;
 pub mod engine;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
 pub mod flow;
 pub mod ledger;
 pub mod packet;

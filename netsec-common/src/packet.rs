@@ -29,9 +29,9 @@ pub struct Frame<'a, P> {
 pub enum Start {
     /// An Ethernet header.
     Ethernet,
-    /// Another link header, already read: the network header is `offset` bytes into the frame.
+    /// Another link header, already read: what it carries is `offset` bytes into the frame.
     Network {
-        /// Ethernet type of the network header.
+        /// Ethernet type of what it carries: IP, or one more link header such as a VLAN tag.
         ethertype: u16,
         /// Bytes of link header to skip.
         offset: u8,
@@ -63,7 +63,7 @@ pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, 
     let network = match frame.start {
         Start::Ethernet => ethernet::read(frame.bytes, row)?,
         Start::Network { ethertype, offset } => {
-            ethernet::read_network(frame.bytes, ethertype, usize::from(offset))?
+            ethernet::read_tagged(frame.bytes, ethertype, usize::from(offset), row)?
         }
     };
     internet::read(frame, &network, row)

@@ -52,8 +52,9 @@ pub enum Delivery {
 
 /// Where samples go: a ring buffer in the kernel, a queue on the host.
 pub trait SampleSink<P: PacketBytes> {
-    /// Takes a copy of the first `captured` bytes of a frame of `wire_len` bytes.
-    fn sample(&self, bytes: &P, captured: u32, wire_len: u32) -> Delivery;
+    /// Takes a copy of the first `captured` bytes of a frame of `wire_bytes` bytes, or of those at
+    /// hand where a capture has fewer.
+    fn sample(&self, bytes: &P, captured: u32, wire_bytes: u32) -> Delivery;
 }
 
 /// Most bytes of a frame that a sample can carry.
@@ -79,8 +80,20 @@ impl SampleHeader {
     /// Reads a header from the start of a ring record; `None` when the record is too short.
     #[must_use]
     pub fn read(record: &[u8]) -> Option<Self> {
-        let word = |at: usize| record.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes);
-        let half = |at: usize| record.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
+        let word = |at: usize| {
+            record
+                .get(at..at + 8)?
+                .try_into()
+                .ok()
+                .map(u64::from_ne_bytes)
+        };
+        let half = |at: usize| {
+            record
+                .get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(u32::from_ne_bytes)
+        };
         Some(Self {
             monotonic_ns: word(0)?,
             wire_bytes: half(8)?,

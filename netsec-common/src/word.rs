@@ -19,7 +19,11 @@ const _: () = assert!(size_of::<Word>() == 8 && align_of::<Word>() == 8);
 #[cfg(not(target_arch = "bpf"))]
 impl Word {
     /// A word at zero.
-    pub const ZERO: Self = Self(AtomicU64::new(0));
+    #[inline(always)]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
 
     /// Reads the word.
     #[inline(always)]
@@ -42,7 +46,11 @@ unsafe impl Sync for Word {}
 #[cfg(target_arch = "bpf")]
 impl Word {
     /// A word at zero.
-    pub const ZERO: Self = Self(core::cell::UnsafeCell::new(0));
+    #[inline(always)]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(core::cell::UnsafeCell::new(0))
+    }
 
     /// Reads the word.
     #[inline(always)]
@@ -62,7 +70,7 @@ impl Word {
 
 impl Default for Word {
     fn default() -> Self {
-        Self::ZERO
+        Self::new()
     }
 }
 

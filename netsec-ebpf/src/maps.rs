@@ -22,7 +22,6 @@ const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 static CONFIG: Global<Config> = Global::new(Config {
     abi_version: 0,
     set_mask: 0,
-    idle_ticks: 0,
     cpus: 0,
     hash_keys: [0; 10],
 });

@@ -17,5 +17,7 @@ pub mod connection;
 pub mod event;
 pub mod hook;
 pub mod object;
+pub mod settings;
+pub mod source;
 pub mod summary;
 pub mod time;

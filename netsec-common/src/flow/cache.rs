@@ -1,7 +1,7 @@
 //! Accounting a packet in the cache.
 
 use super::record::{EndReason, FlowRecord};
-use super::slot::{Counts, FlowSet, FlowSlot, WAYS};
+use super::slot::{BYTES_MAX, Counts, FlowSet, FlowSlot, WAYS};
 use crate::ledger::{Counter, Row};
 use crate::packet::{FlowKey, tcp};
 use crate::sample::Delivery;
@@ -134,6 +134,7 @@ impl<T: FlowTable> Home<'_, T> {
 
     /// The record leaves before the slot changes, so that a reader who sees the new generation
     /// finds the old one's record in the ring.
+    #[expect(clippy::cast_possible_truncation, reason = "a set has four ways")]
     #[inline(always)]
     fn export(&self, way: usize, slot: &FlowSlot, counts: &Counts, reason: EndReason) {
         let record = FlowRecord {
@@ -142,11 +143,16 @@ impl<T: FlowTable> Home<'_, T> {
             first: counts.first,
             last: counts.last,
             packets: counts.packets,
-            slot: self.table.first_slot() + self.set_index * WAYS as u32 + way as u32,
+            slot: self
+                .table
+                .first_slot()
+                .wrapping_add(self.set_index.wrapping_mul(WAYS as u32))
+                .wrapping_add(way as u32),
             generation: counts.generation,
             tcp_flags: counts.tcp_flags,
             reason: reason as u8,
-            reserved: 0,
+            first_tcp_flags: counts.first_tcp_flags,
+            reserved: [0; 3],
         };
         let (packets, bytes) = match self.table.export(&record) {
             Delivery::Sent => (Counter::ExportedPackets, Counter::ExportedBytes),
@@ -167,11 +173,14 @@ fn end_of_flow(old: &Counts, seen: Observation, idle_ticks: u32) -> Option<EndRe
     if idle_ticks != 0 && idle > i64::from(idle_ticks) {
         return Some(EndReason::Idle);
     }
-    let opens = seen.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
+    // SYN and SYN-ACK alike, so that both directions of a reused pair of endpoints begin anew. A SYN
+    // with FIN or RST opens nothing, and must not cost a record each time a scanner sends it.
+    let opens = seen.tcp_flags & (tcp::SYN | tcp::FIN | tcp::RST) == tcp::SYN;
     if opens && old.tcp_flags & (tcp::FIN | tcp::RST) != 0 {
         return Some(EndReason::Reused);
     }
-    (old.packets == u32::MAX).then_some(EndReason::CounterLimit)
+    let full = old.packets == u32::MAX || old.bytes > BYTES_MAX - u64::from(u32::MAX);
+    full.then_some(EndReason::CounterLimit)
 }
 
 #[inline(always)]
@@ -181,6 +190,7 @@ const fn opened(old_generation: u16, seen: Observation) -> Counts {
         packets: 1,
         generation: old_generation.wrapping_add(1),
         tcp_flags: seen.tcp_flags,
+        first_tcp_flags: seen.tcp_flags,
         first: seen.now,
         last: seen.now,
     }

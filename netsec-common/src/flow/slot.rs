@@ -23,11 +23,12 @@ const _: () = assert!(size_of::<FlowSet>() == 256);
 /// |---|---|
 /// | 0–4 | the flow key |
 /// | 5 | bytes (48 bits), generation (16) |
-/// | 6 | packets (32), sequence (16), TCP flags (8), zero (8) |
+/// | 6 | packets (32), sequence (16), TCP flags (8), first packet's TCP flags (8) |
 /// | 7 | first packet, last packet (32-bit ticks each) |
 ///
 /// The owner makes the sequence odd before it changes anything and even after. Zero packets means
-/// the slot is free. 2³² packets of 2¹⁶ bytes fit in 48 bits, so packets reach their limit first.
+/// the slot is free. Frames of up to 2¹⁶ bytes reach the limit of the packets first; longer ones, a
+/// segmentation offload's or those a capture file claims, can reach that of the bytes.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct FlowSlot {
@@ -36,7 +37,8 @@ pub struct FlowSlot {
 
 const _: () = assert!(size_of::<FlowSlot>() == 64);
 
-const BYTES_MASK: u64 = (1 << 48) - 1;
+/// Most bytes a slot can count.
+pub(super) const BYTES_MAX: u64 = (1 << 48) - 1;
 
 /// A slot's contents at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct Counts {
     pub generation: u16,
     /// All TCP flags seen, or-ed.
     pub tcp_flags: u8,
+    /// TCP flags of the packet that opened the slot: they tell originator from responder.
+    pub first_tcp_flags: u8,
     /// Time of the first packet.
     pub first: Ticks,
     /// Time of the last packet.
@@ -123,7 +127,10 @@ impl FlowSlot {
             self.store(3, w3);
             self.store(4, w4);
         }
-        self.store(5, counts.bytes & BYTES_MASK | u64::from(counts.generation) << 48);
+        self.store(
+            5,
+            counts.bytes & BYTES_MAX | u64::from(counts.generation) << 48,
+        );
         self.store(
             7,
             u64::from(counts.first.0) | u64::from(counts.last.0) << 32,
@@ -132,8 +139,9 @@ impl FlowSlot {
         self.store(
             6,
             u64::from(counts.packets)
-                | u64::from(sequence.wrapping_add(2)) << 32
-                | u64::from(counts.tcp_flags) << 48,
+                | u64::from((sequence | 1).wrapping_add(1)) << 32
+                | u64::from(counts.tcp_flags) << 48
+                | u64::from(counts.first_tcp_flags) << 56,
         );
     }
 
@@ -207,10 +215,11 @@ const fn odd(sequence: u16) -> u64 {
 #[inline(always)]
 const fn unpack(bytes: u64, packets: u64, times: u64) -> Counts {
     Counts {
-        bytes: bytes & BYTES_MASK,
+        bytes: bytes & BYTES_MAX,
         packets: (packets & 0xffff_ffff) as u32,
         generation: (bytes >> 48) as u16,
         tcp_flags: (packets >> 48 & 0xff) as u8,
+        first_tcp_flags: (packets >> 56) as u8,
         first: Ticks((times & 0xffff_ffff) as u32),
         last: Ticks((times >> 32) as u32),
     }
@@ -238,6 +247,7 @@ mod tests {
             packets: u32::MAX,
             generation: 0xabcd,
             tcp_flags: 0xff,
+            first_tcp_flags: 0xa5,
             first: Ticks(7),
             last: Ticks(u32::MAX),
         };
@@ -254,7 +264,13 @@ mod tests {
     #[test]
     fn a_write_in_progress_is_not_read() {
         let slot = FlowSlot::default();
-        slot.write(Some(&key(1)), &Counts { packets: 1, ..Counts::default() });
+        slot.write(
+            Some(&key(1)),
+            &Counts {
+                packets: 1,
+                ..Counts::default()
+            },
+        );
         let settled = slot.load(6);
         slot.store(6, settled | 1 << 32);
         assert_eq!(slot.snapshot(4), Err(4));

@@ -49,8 +49,20 @@ pub(super) enum Version {
 #[inline(always)]
 pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Counter> {
     let header: [u8; ETHERNET_BYTES] = bytes.read(0).ok_or(Counter::EthernetTruncated)?;
-    let mut ethertype = be16(&header, 12);
-    let mut offset = ETHERNET_BYTES;
+    read_tagged(bytes, be16(&header, 12), ETHERNET_BYTES, row)
+}
+
+/// Reads up to two VLAN tags, then what they carry.
+///
+/// They follow other link headers than Ethernet too: a capture of all Linux interfaces has the
+/// tag's type in its cooked header.
+#[inline(always)]
+pub(super) fn read_tagged<P: PacketBytes>(
+    bytes: &P,
+    mut ethertype: u16,
+    mut offset: usize,
+    row: &Row,
+) -> Result<Network, Counter> {
     let mut vlan = Vlan::default();
     if is_tag(ethertype) {
         let tag: [u8; VLAN_BYTES] = bytes.read(offset).ok_or(Counter::VlanTruncated)?;
@@ -65,31 +77,29 @@ pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Coun
             offset += VLAN_BYTES;
         }
     }
-    let mut network = read_network(bytes, ethertype, offset)?;
-    network.vlan = vlan;
-    Ok(network)
+    let (version, offset) = read_network(bytes, ethertype, offset)?;
+    Ok(Network {
+        version,
+        offset,
+        vlan,
+    })
 }
 
 /// Follows an Ethernet type to the IP header, through MPLS, PPPoE and LLC/SNAP.
 #[inline(always)]
-pub(super) fn read_network<P: PacketBytes>(
+fn read_network<P: PacketBytes>(
     bytes: &P,
     ethertype: u16,
     offset: usize,
-) -> Result<Network, Counter> {
-    let (version, offset) = match ethertype {
-        ethertype::IPV4 => (Version::V4, offset),
-        ethertype::IPV6 => (Version::V6, offset),
-        ethertype::MPLS | ethertype::MPLS_UPSTREAM => read_mpls(bytes, offset)?,
-        ethertype::PPPOE_SESSION => read_pppoe(bytes, offset)?,
-        0..=ethertype::MAX_LENGTH => read_llc(bytes, offset)?,
-        other => return Err(kind_without_ip(other)),
-    };
-    Ok(Network {
-        version,
-        offset,
-        vlan: Vlan::default(),
-    })
+) -> Result<(Version, usize), Counter> {
+    match ethertype {
+        ethertype::IPV4 => Ok((Version::V4, offset)),
+        ethertype::IPV6 => Ok((Version::V6, offset)),
+        ethertype::MPLS | ethertype::MPLS_UPSTREAM => read_mpls(bytes, offset),
+        ethertype::PPPOE_SESSION => read_pppoe(bytes, offset),
+        0..=ethertype::MAX_LENGTH => read_llc(bytes, offset),
+        other => Err(kind_without_ip(other)),
+    }
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! IPv4 and IPv6 headers, extension headers and fragments.
 
 use super::ethernet::{Network, Version};
-use super::key::Addresses;
+use super::key::{Addresses, protocol};
 use super::transport::{self, Payload};
 use super::{Frame, Packet, PacketBytes, be16};
 use crate::ledger::{Counter, Row};
@@ -46,7 +46,21 @@ fn read_v4<P: PacketBytes>(
     row: &Row,
 ) -> Result<(Addresses, Payload), Counter> {
     let header: [u8; IPV4_BYTES] = frame.bytes.read(offset).ok_or(Counter::Ipv4Truncated)?;
-    let [version_and_length, _, _, _, _, _, _, _, _, protocol, _, _, addresses @ ..] = header;
+    let [
+        version_and_length,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        protocol,
+        _,
+        _,
+        addresses @ ..,
+    ] = header;
     if version_and_length >> 4 != 4 {
         return Err(Counter::Ipv4Version);
     }
@@ -82,8 +96,9 @@ fn read_v4<P: PacketBytes>(
             protocol,
             offset: offset + header_bytes,
             end,
+            fragment: more || fragment_offset != 0,
             later_fragment: fragment_offset != 0,
-            whole: !more && total != 0,
+            length_stated: total != 0,
         },
     ))
 }
@@ -104,8 +119,13 @@ fn read_v6<P: PacketBytes>(
     let wire_end = frame.wire_bytes as usize;
     let length = usize::from(be16(&header, 4));
     let start = offset + IPV6_BYTES;
-    // Zero is a jumbogram (RFC 2675) or a segmentation offload.
-    let end = if length == 0 { wire_end } else { start + length };
+    // Zero is a jumbogram (RFC 2675) or a segmentation offload, unless nothing is to follow.
+    let length_stated = length != 0 || next == protocol::NO_NEXT_HEADER;
+    let end = if length_stated {
+        start + length
+    } else {
+        wire_end
+    };
     if end > wire_end {
         return Err(Counter::Ipv6PayloadLength);
     }
@@ -113,8 +133,9 @@ fn read_v6<P: PacketBytes>(
         protocol: next,
         offset: start,
         end,
+        fragment: false,
         later_fragment: false,
-        whole: length != 0,
+        length_stated,
     };
     walk_extensions(frame.bytes, &mut payload, row)?;
     Ok((v6_addresses(&header), payload))
@@ -173,13 +194,14 @@ fn read_fragment<P: PacketBytes>(
     let place = be16(&header, 2);
     let later = place >> 3 != 0;
     let more = place & 1 != 0;
-    if later || more {
+    // Nothing forbids a second fragment header; the frame is one fragment all the same.
+    if (later || more) && !payload.fragment {
         row.count(Counter::Ipv6Fragments);
+        payload.fragment = true;
     }
     payload.protocol = next;
     payload.offset += FRAGMENT_BYTES;
     payload.later_fragment = later;
-    payload.whole &= !more;
     if payload.offset > payload.end {
         return Err(Counter::Ipv6ExtensionTruncated);
     }

@@ -154,16 +154,37 @@ impl FlowKey {
         )
     }
 
-    /// The key of the opposite direction: endpoints swapped, everything else kept.
+    /// The key of the opposite direction: endpoints swapped, protocol and VLAN kept.
+    ///
+    /// An ICMP query becomes its reply and the other way round, with the code kept; a type that is
+    /// no half of such a pair, such as "destination unreachable", stays as it is.
     #[must_use]
     pub const fn reversed(&self) -> Self {
+        let (first, second) = if self.is_icmp() {
+            let answer = icmp_counterpart(self.protocol(), self.source_port());
+            (answer, self.destination_port())
+        } else {
+            (self.destination_port(), self.source_port())
+        };
         Self {
             source: self.destination,
             destination: self.source,
-            tail: self.tail & !0xffff_ffff
-                | (self.source_port() as u64) << 16
-                | self.destination_port() as u64,
+            tail: self.tail & !0xffff_ffff | first as u64 | (second as u64) << 16,
         }
+    }
+}
+
+/// The other half of an ICMP query and its reply: RFC 792, 950 and 1256; RFC 2710, 4443, 4620, 4861
+/// and 6275.
+const fn icmp_counterpart(protocol: u8, kind: u16) -> u16 {
+    match (protocol, kind) {
+        (protocol::ICMP, 0) => 8,
+        (protocol::ICMP, 8) => 0,
+        (protocol::ICMP, 9 | 13 | 15 | 17) => kind + 1,
+        (protocol::ICMP, 10 | 14 | 16 | 18) => kind - 1,
+        (protocol::ICMPV6, 128 | 130 | 133 | 135 | 139 | 144) => kind + 1,
+        (protocol::ICMPV6, 129 | 131 | 134 | 136 | 140 | 145) => kind - 1,
+        _ => kind,
     }
 }
 
@@ -218,6 +239,10 @@ const fn mapped([a, b, c, d]: [u8; 4]) -> [u64; 2] {
     ]
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each half of an IPv6 address has 64 bits"
+)]
 fn to_words(address: IpAddr) -> [u64; 2] {
     match address {
         IpAddr::V4(v4) => mapped(v4.octets()),

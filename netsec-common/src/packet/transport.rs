@@ -25,9 +25,11 @@ pub(super) struct Payload {
     pub(super) offset: usize,
     /// End of the IP packet in the frame; link padding may follow.
     pub(super) end: usize,
+    /// The packet is a fragment, first or later, of something longer.
+    pub(super) fragment: bool,
     pub(super) later_fragment: bool,
-    /// The packet is no fragment and its length is stated, so transport lengths can be checked.
-    pub(super) whole: bool,
+    /// The IP header says where the packet ends; otherwise `end` is the end of the frame.
+    pub(super) length_stated: bool,
 }
 
 /// What a transport header gives: the two port fields, TCP flags, its own length.
@@ -37,6 +39,10 @@ struct Header {
     bytes: usize,
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`end` is at most `wire_bytes`, which has 32 bits"
+)]
 #[inline(always)]
 pub(super) fn read<P: PacketBytes>(
     bytes: &P,
@@ -50,7 +56,7 @@ pub(super) fn read<P: PacketBytes>(
         Header {
             ports: (0, 0),
             tcp_flags: 0,
-            bytes: payload.end - payload.offset,
+            bytes: payload.end.saturating_sub(payload.offset),
         }
     } else {
         read_header(bytes, payload, row)?
@@ -66,17 +72,12 @@ pub(super) fn read<P: PacketBytes>(
 }
 
 #[inline(always)]
-fn read_header<P: PacketBytes>(
-    bytes: &P,
-    payload: &Payload,
-    row: &Row,
-) -> Result<Header, Counter> {
+fn read_header<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
     match payload.protocol {
         protocol::TCP => read_tcp(bytes, payload, row),
         protocol::UDP => read_udp(bytes, payload, row),
         protocol::SCTP => {
-            let header: [u8; SCTP_BYTES] =
-                within(bytes, payload).ok_or(Counter::SctpTruncated)?;
+            let header: [u8; SCTP_BYTES] = within(bytes, payload).ok_or(Counter::SctpTruncated)?;
             row.count(Counter::Sctp);
             Ok(Header {
                 ports: (be16(&header, 0), be16(&header, 2)),
@@ -148,7 +149,8 @@ fn read_udp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<H
     let header: [u8; UDP_BYTES] = within(bytes, payload).ok_or(Counter::UdpTruncated)?;
     let length = usize::from(be16(&header, 4));
     // A first fragment's datagram is longer than the fragment; a jumbogram's length is zero.
-    if payload.whole && (length < UDP_BYTES || payload.offset + length > payload.end) {
+    let whole = payload.length_stated && !payload.fragment;
+    if whole && (length < UDP_BYTES || payload.offset + length > payload.end) {
         return Err(Counter::UdpLength);
     }
     row.count(Counter::Udp);
