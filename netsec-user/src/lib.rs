@@ -17,6 +17,7 @@ pub mod connection;
 pub mod event;
 pub mod filter;
 pub mod hook;
+pub mod object;
 pub mod settings;
 pub mod source;
 pub mod summary;
