@@ -63,6 +63,8 @@ pub struct Capture {
     size_bytes: Option<u64>,
     buffer: Buffer,
     format: Format,
+    /// The record moved on to, its offset counted in the buffer.
+    current: Option<Record>,
     end: Option<End>,
 }
 
@@ -129,28 +131,48 @@ impl Capture {
     /// When reading fails. A cut or damaged file is no error but an [`End`].
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<CaptureFrame<'_>>, CaptureError> {
+        self.advance()?;
+        Ok(self.frame())
+    }
+
+    /// Moves on to the next frame; false at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Capture::next_frame`].
+    #[inline]
+    pub fn advance(&mut self) -> Result<bool, CaptureError> {
+        self.current = None;
         if self.end.is_some() {
-            return Ok(None);
+            return Ok(false);
         }
         let record = match &mut self.format {
             Format::Classic(classic) => classic.next(&mut self.buffer),
             Format::Ng(ng) => ng.next(&mut self.buffer),
         };
         match record {
-            Ok(record) => {
-                let bytes = self
-                    .buffer
-                    .take(record.whole, record.offset, record.captured);
-                Ok(Some(CaptureFrame {
-                    time: record.time,
-                    interface: record.interface,
-                    start: record.link.start(bytes),
-                    wire_bytes: record.wire_bytes,
-                    bytes,
-                }))
+            Ok(mut record) => {
+                record.offset = self.buffer.take(record.whole, record.offset);
+                self.current = Some(record);
+                Ok(true)
             }
-            Err(stop) => self.stop(stop).map(|()| None),
+            Err(stop) => self.stop(stop).map(|()| false),
         }
+    }
+
+    /// The frame that [`Capture::advance`] moved on to.
+    #[inline]
+    #[must_use]
+    pub fn frame(&self) -> Option<CaptureFrame<'_>> {
+        let record = self.current.as_ref()?;
+        let bytes = self.buffer.taken(record.offset, record.captured);
+        Some(CaptureFrame {
+            time: record.time,
+            interface: record.interface,
+            start: record.link.start(bytes),
+            wire_bytes: record.wire_bytes,
+            bytes,
+        })
     }
 
     /// How the capture ended; `None` while there may be more frames.

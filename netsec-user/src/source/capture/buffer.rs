@@ -73,13 +73,20 @@ impl Buffer {
             .unwrap_or_default()
     }
 
-    /// Moves on by `whole` bytes, which have to be at hand; gives `bytes` of them from `at`.
+    /// Moves on by `whole` bytes, which have to be at hand; gives the place of what lies `at` bytes
+    /// into them, for [`Buffer::taken`].
     #[inline]
-    pub(super) fn take(&mut self, whole: usize, at: usize, bytes: usize) -> &[u8] {
-        let from = self.start + at;
+    pub(super) fn take(&mut self, whole: usize, at: usize) -> usize {
+        let place = self.start + at;
         self.start += whole;
         self.offset += whole as u64;
-        self.bytes.get(from..from + bytes).unwrap_or_default()
+        place
+    }
+
+    /// `bytes` bytes of what was moved over last.
+    #[inline]
+    pub(super) fn taken(&self, place: usize, bytes: usize) -> &[u8] {
+        self.bytes.get(place..place + bytes).unwrap_or_default()
     }
 
     /// Says that the next record is damaged.

@@ -69,7 +69,7 @@ impl Classic {
             file: file.to_owned(),
             number,
         })?;
-        buffer.take(HEADER_BYTES, 0, 0);
+        buffer.take(HEADER_BYTES, 0);
         Ok(Some(Self {
             order,
             unit_ns,

@@ -112,7 +112,7 @@ impl Ng {
             if let Some(record) = record {
                 return Ok(record);
             }
-            buffer.take(block.whole, 0, 0);
+            buffer.take(block.whole, 0);
         }
     }
 
@@ -139,7 +139,7 @@ impl Ng {
         }
         let block = self.block(buffer)?;
         self.describe(block, buffer)?;
-        buffer.take(block.whole, 0, 0);
+        buffer.take(block.whole, 0);
         Ok(true)
     }
 
