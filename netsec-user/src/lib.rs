@@ -16,5 +16,6 @@
 pub mod connection;
 pub mod event;
 pub mod hook;
+pub mod packet;
 pub mod summary;
 pub mod time;
