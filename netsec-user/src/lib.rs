@@ -16,6 +16,7 @@
 pub mod connection;
 pub mod event;
 pub mod hook;
+pub mod output;
 pub mod packet;
 pub mod summary;
 pub mod time;
