@@ -15,15 +15,13 @@ pub struct Config {
     pub abi_version: u32,
     /// Sets per CPU minus one; the number of sets is a power of two.
     pub set_mask: u32,
-    /// Ticks without a packet after which a flow ends; 0 is never.
-    pub idle_ticks: u32,
     /// Number of CPUs with a share of the flow table.
     pub cpus: u32,
     /// Keys of the flow hash (NH of RFC 4418), drawn anew at each load.
     pub hash_keys: [u32; 10],
 }
 
-const _: () = assert!(size_of::<Config>() == 56);
+const _: () = assert!(size_of::<Config>() == 52);
 
 impl Config {
     /// Whether user space wrote this configuration for this ABI.
@@ -31,6 +29,18 @@ impl Config {
     #[must_use]
     pub const fn is_current(&self) -> bool {
         self.abi_version == ABI_VERSION
+    }
+
+    /// The configuration as it stands in memory, for a loader.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+        let mut bytes = [0; size_of::<Self>()];
+        let fields = [self.abi_version, self.set_mask, self.cpus];
+        let words = fields.iter().chain(&self.hash_keys);
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
     }
 }
 
@@ -45,7 +55,8 @@ pub struct Control {
     snap_bytes: Word,
     /// [`INJECTED`] and the ticks, or zero for the kernel's own clock.
     time: Word,
-    reserved: [Word; 5],
+    idle_ticks: Word,
+    reserved: [Word; 4],
 }
 
 const _: () = assert!(size_of::<Control>() == 64);
@@ -77,6 +88,18 @@ impl Control {
         self.snap_bytes.store(u64::from(bytes));
     }
 
+    /// Ticks without a packet after which a flow ends; 0 is never.
+    #[inline(always)]
+    #[must_use]
+    pub fn idle_ticks(&self) -> u32 {
+        (self.idle_ticks.load() & 0xffff_ffff) as u32
+    }
+
+    /// Sets the ticks without a packet after which a flow ends; 0 is never.
+    pub fn set_idle_ticks(&self, ticks: u32) {
+        self.idle_ticks.store(u64::from(ticks));
+    }
+
     /// The injected time, when there is one: capture time in place of the kernel's clock.
     #[inline(always)]
     #[must_use]
@@ -105,6 +128,19 @@ pub struct ClockReading {
 
 const _: () = assert!(size_of::<ClockReading>() == 16);
 
+impl ClockReading {
+    /// Reads what the kernel wrote.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        let [a, b, c, d, e, f, g, h, monotonic @ ..] = *bytes;
+        Self {
+            abi_version: u32::from_ne_bytes([a, b, c, d]),
+            ticks: u32::from_ne_bytes([e, f, g, h]),
+            monotonic_ns: u64::from_ne_bytes(monotonic),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +151,23 @@ mod tests {
         let control = Control::default();
         assert_eq!(control.sampling(), Sampling::Off);
         assert_eq!((control.snap_bytes(), control.injected()), (0, None));
+        assert_eq!(control.idle_ticks(), 0);
+    }
+
+    /// Each field at its offset, as the kernel reads the word.
+    #[test]
+    fn a_configuration_is_loaded_as_it_stands_in_memory() {
+        let config = Config {
+            abi_version: 1,
+            set_mask: 2,
+            cpus: 3,
+            hash_keys: [4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+        };
+        let expected: [u32; 13] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
+        let bytes = config.to_bytes();
+        assert_eq!(bytes.as_chunks().0, expected.map(u32::to_ne_bytes));
+        assert_eq!(core::mem::offset_of!(Config, cpus), 8);
+        assert_eq!(core::mem::offset_of!(Config, hash_keys), 12);
     }
 
     #[test]
@@ -126,7 +179,25 @@ mod tests {
             control.inject(Ticks(now));
             assert_eq!(control.injected(), Some(Ticks(now)));
         }
+        assert_eq!(control.idle_ticks(), 0);
+        control.set_idle_ticks(u32::MAX - 1);
         assert_eq!(control.sampling(), Sampling::OneIn(u32::MAX));
         assert_eq!(control.snap_bytes(), u32::MAX);
+        assert_eq!(control.idle_ticks(), u32::MAX - 1);
+        assert_eq!(control.injected(), Some(Ticks(u32::MAX)));
+    }
+
+    #[test]
+    fn a_clock_reading_is_read_as_it_was_written() {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&7_u32.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&8_u32.to_ne_bytes());
+        bytes[8..].copy_from_slice(&9_u64.to_ne_bytes());
+        let expected = ClockReading {
+            abi_version: 7,
+            ticks: 8,
+            monotonic_ns: 9,
+        };
+        assert_eq!(ClockReading::from_bytes(&bytes), expected);
     }
 }

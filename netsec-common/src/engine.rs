@@ -69,7 +69,7 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             set_index,
             &packet.key,
             seen,
-            self.config.idle_ticks,
+            self.control.idle_ticks(),
             self.row,
         )
     }

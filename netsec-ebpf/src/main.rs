@@ -2,7 +2,7 @@
 //!
 //! Built for BPF by `cargo xtask build-ebpf`. On the host it is an empty program, so that the
 //! whole workspace builds, lints and documents without a BPF toolchain.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
 mod hooks;

@@ -22,7 +22,6 @@ const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 static CONFIG: Global<Config> = Global::new(Config {
     abi_version: 0,
     set_mask: 0,
-    idle_ticks: 0,
     cpus: 0,
     hash_keys: [0; 10],
 });
@@ -153,24 +152,53 @@ impl Cpu {
     }
 }
 
-/// Copies `length` bytes in words, then the rest one by one.
+/// Copies the first `length` bytes, rounded up to whole words where the frame has them.
 ///
-/// `bpf_xdp_load_bytes` would do it on 5.18 and later; the oldest supported kernel is 5.10.
+/// `bpf_xdp_load_bytes` would do it on 5.18 and later; the oldest supported kernel is 5.10. Every
+/// place written is bounded by `BYTES` alone: the verifier does not remember what the compiler
+/// knows of `length`.
 #[inline(always)]
 fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]) {
-    let mut at = 0;
-    while at + 8 <= BYTES && at + 8 <= length {
-        let Some(word) = from.read::<8>(at) else { return };
-        if let Some(place) = to.get_mut(at..at + 8) {
-            place.copy_from_slice(&word);
+    for (index, word) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let at = index * 8;
+        if at >= length {
+            return;
         }
-        at += 8;
+        match from.read(at) {
+            Some(bytes) => *word = bytes,
+            // The verifier does not take a check of the frame's first byte alone.
+            None if at == 0 => return,
+            None => return copy_end(from, at, word),
+        }
     }
-    while at < BYTES && at < length {
-        let Some([byte]) = from.read::<1>(at) else { return };
-        if let Some(place) = to.get_mut(at) {
-            *place = byte;
+}
+
+/// Copies what the frame has of its last, partial word: four, two and one bytes.
+#[inline(always)]
+fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
+    let [w0, w1, w2, w3, w4, w5, w6, _] = word;
+    match from.read(at) {
+        Some(four) => {
+            [*w0, *w1, *w2, *w3] = four;
+            copy_pair(from, at + 4, [w4, w5, w6]);
         }
-        at += 1;
+        None => copy_pair(from, at, [w0, w1, w2]),
+    }
+}
+
+#[inline(always)]
+fn copy_pair(from: &XdpBytes, at: usize, [b0, b1, b2]: [&mut u8; 3]) {
+    match from.read(at) {
+        Some(two) => {
+            [*b0, *b1] = two;
+            if let Some([one]) = from.read(at + 2) {
+                *b2 = one;
+            }
+        }
+        None => {
+            if let Some([one]) = from.read(at) {
+                *b0 = one;
+            }
+        }
     }
 }

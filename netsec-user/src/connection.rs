@@ -1,9 +1,14 @@
 //! Both directions of a flow, joined: originator and responder.
 
+mod key;
+mod table;
+
 use netsec_common::packet::FlowKey;
 
 use crate::hook::HookId;
 use crate::time::WallTime;
+
+pub use table::{ConnectionTable, Ended, Timeouts, View};
 
 /// What one direction of a connection counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,9 +38,25 @@ pub struct Connection {
     pub responder: Side,
 }
 
+impl Connection {
+    /// How far the connection came.
+    #[must_use]
+    pub fn state(&self) -> State {
+        if is_closed(self.originator.tcp_flags, self.responder.tcp_flags) {
+            State::Closed
+        } else if self.originator.packets != 0 && self.responder.packets != 0 {
+            State::Established
+        } else {
+            State::New
+        }
+    }
+}
+
 /// Why a connection's record was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndCause {
+    /// TCP closed or reset, and quiet since.
+    Closed,
     /// No packet for the idle timeout.
     IdleTimeout,
     /// Open longer than the active timeout: a partial record; the connection goes on.
@@ -57,4 +78,11 @@ pub enum State {
     Established,
     /// TCP with FIN from both sides, or RST.
     Closed,
+}
+
+/// FIN from both sides, or RST from one. Flags are zero but for TCP.
+const fn is_closed(flags: u8, other_flags: u8) -> bool {
+    const FIN: u8 = 0x01;
+    const RST: u8 = 0x04;
+    (flags | other_flags) & RST != 0 || flags & other_flags & FIN != 0
 }

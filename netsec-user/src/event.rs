@@ -41,6 +41,8 @@ pub struct FlowDelta {
     pub bytes: u64,
     /// All TCP flags seen since the slot was opened, or-ed (CWR 0x80 … FIN 0x01).
     pub tcp_flags: u8,
+    /// TCP flags of the packet that opened the slot.
+    pub first_tcp_flags: u8,
     /// Whether this is the first delta since the slot was opened.
     pub opened: bool,
     /// Why the flow left its slot, when it did.

@@ -15,6 +15,9 @@
 
 pub mod connection;
 pub mod event;
+pub mod filter;
 pub mod hook;
+pub mod settings;
+pub mod source;
 pub mod summary;
 pub mod time;

@@ -1,11 +1,15 @@
 //! What an interval held.
 
+mod tally;
+
 use std::net::IpAddr;
 
 use netsec_common::ledger::Snapshot;
 
 use crate::hook::HookId;
 use crate::time::WallTime;
+
+pub use tally::Tally;
 
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -63,8 +63,8 @@ fn sampling_the_first_of_each_flow_counts_per_flow() {
 
 #[test]
 fn sampling_the_first_of_a_flow_begins_anew_with_a_restarted_flow() {
-    let mut rig = Rig::new(0);
-    rig.config.idle_ticks = 10;
+    let rig = Rig::new(0);
+    rig.control.set_idle_ticks(10);
     rig.sample(Sampling::FirstOfFlow(1), 64);
     for now in [1, 2, 3, 20, 21] {
         rig.run(&case("udp"), Ticks(now));
@@ -190,7 +190,7 @@ fn every_counter_is_moved_by_some_test() {
     let mut total = Snapshot::default();
     for full in [false, true] {
         let mut rig = Rig::new(0);
-        rig.config.idle_ticks = 10;
+        rig.control.set_idle_ticks(10);
         rig.sample(Sampling::All, 64);
         rig.table.records.full.set(full);
         rig.samples.full.set(full);

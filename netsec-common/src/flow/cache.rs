@@ -151,7 +151,8 @@ impl<T: FlowTable> Home<'_, T> {
             generation: counts.generation,
             tcp_flags: counts.tcp_flags,
             reason: reason as u8,
-            reserved: 0,
+            first_tcp_flags: counts.first_tcp_flags,
+            reserved: [0; 3],
         };
         let (packets, bytes) = match self.table.export(&record) {
             Delivery::Sent => (Counter::ExportedPackets, Counter::ExportedBytes),
@@ -189,6 +190,7 @@ const fn opened(old_generation: u16, seen: Observation) -> Counts {
         packets: 1,
         generation: old_generation.wrapping_add(1),
         tcp_flags: seen.tcp_flags,
+        first_tcp_flags: seen.tcp_flags,
         first: seen.now,
         last: seen.now,
     }

@@ -11,7 +11,7 @@ pub enum EndReason {
     Evicted = 1,
     /// A packet came after the idle timeout: the old flow ended, a new one began.
     Idle = 2,
-    /// A SYN after FIN or RST: a new TCP connection between the same endpoints.
+    /// A SYN (or SYN-ACK) after FIN or RST: a new TCP connection between the same endpoints.
     Reused = 3,
     /// A counter was at its limit.
     CounterLimit = 4,
@@ -53,13 +53,15 @@ pub struct FlowRecord {
     pub tcp_flags: u8,
     /// An [`EndReason`].
     pub reason: u8,
+    /// TCP flags of the packet that opened the slot.
+    pub first_tcp_flags: u8,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: [u8; 3],
 }
 
 const _: () = assert!(size_of::<FlowRecord>() == 72);
 const _: () = assert!(core::mem::offset_of!(FlowRecord, packets) == 56);
-const _: () = assert!(core::mem::offset_of!(FlowRecord, reserved) == 68);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, first_tcp_flags) == 68);
 
 impl FlowRecord {
     /// Size of a record in the ring, bytes.
@@ -75,7 +77,7 @@ impl FlowRecord {
         let [k0, k1, k2, k3, k4, bytes, times, packets, rest] = words.map(u64::from_ne_bytes);
         let (first, last) = halves(times);
         let (packets, slot) = halves(packets);
-        let [g0, g1, tcp_flags, reason, ..] = rest.to_ne_bytes();
+        let [g0, g1, tcp_flags, reason, first_tcp_flags, ..] = rest.to_ne_bytes();
         Some(Self {
             key: FlowKey::from_words([k0, k1, k2, k3, k4]),
             bytes,
@@ -86,7 +88,8 @@ impl FlowRecord {
             generation: u16::from_ne_bytes([g0, g1]),
             tcp_flags,
             reason,
-            reserved: 0,
+            first_tcp_flags,
+            reserved: [0; 3],
         })
     }
 }
@@ -122,7 +125,8 @@ mod tests {
             generation: 0xabcd,
             tcp_flags: 0x1b,
             reason: EndReason::Idle as u8,
-            reserved: 0,
+            first_tcp_flags: 0x02,
+            reserved: [0; 3],
         }
     }
 
@@ -134,8 +138,8 @@ mod tests {
             bytes.extend(field.to_ne_bytes());
         }
         bytes.extend(record.generation.to_ne_bytes());
-        bytes.extend([record.tcp_flags, record.reason]);
-        bytes.extend(record.reserved.to_ne_bytes());
+        bytes.extend([record.tcp_flags, record.reason, record.first_tcp_flags]);
+        bytes.extend(record.reserved);
         bytes
     }
 

@@ -23,7 +23,7 @@ const _: () = assert!(size_of::<FlowSet>() == 256);
 /// |---|---|
 /// | 0–4 | the flow key |
 /// | 5 | bytes (48 bits), generation (16) |
-/// | 6 | packets (32), sequence (16), TCP flags (8), zero (8) |
+/// | 6 | packets (32), sequence (16), TCP flags (8), first packet's TCP flags (8) |
 /// | 7 | first packet, last packet (32-bit ticks each) |
 ///
 /// The owner makes the sequence odd before it changes anything and even after. Zero packets means
@@ -60,6 +60,8 @@ pub struct Counts {
     pub generation: u16,
     /// All TCP flags seen, or-ed.
     pub tcp_flags: u8,
+    /// TCP flags of the packet that opened the slot: they tell originator from responder.
+    pub first_tcp_flags: u8,
     /// Time of the first packet.
     pub first: Ticks,
     /// Time of the last packet.
@@ -138,7 +140,8 @@ impl FlowSlot {
             6,
             u64::from(counts.packets)
                 | u64::from((sequence | 1).wrapping_add(1)) << 32
-                | u64::from(counts.tcp_flags) << 48,
+                | u64::from(counts.tcp_flags) << 48
+                | u64::from(counts.first_tcp_flags) << 56,
         );
     }
 
@@ -187,6 +190,12 @@ impl FlowSlot {
         self.store(6, 0);
     }
 
+    /// Leaves the slot as in the middle of a write, for tests of its readers. The next write heals it.
+    #[cfg(any(test, feature = "fixtures"))]
+    pub fn tear(&self) {
+        self.store(6, self.load(6) | 1 << 32);
+    }
+
     #[inline(always)]
     fn load(&self, word: usize) -> u64 {
         match self.words.get(word) {
@@ -216,6 +225,7 @@ const fn unpack(bytes: u64, packets: u64, times: u64) -> Counts {
         packets: (packets & 0xffff_ffff) as u32,
         generation: (bytes >> 48) as u16,
         tcp_flags: (packets >> 48 & 0xff) as u8,
+        first_tcp_flags: (packets >> 56) as u8,
         first: Ticks((times & 0xffff_ffff) as u32),
         last: Ticks((times >> 32) as u32),
     }
@@ -243,6 +253,7 @@ mod tests {
             packets: u32::MAX,
             generation: 0xabcd,
             tcp_flags: 0xff,
+            first_tcp_flags: 0xa5,
             first: Ticks(7),
             last: Ticks(u32::MAX),
         };

@@ -149,14 +149,14 @@ fn walk_extensions<P: PacketBytes>(
     row: &Row,
 ) -> Result<(), Counter> {
     for _ in 0..EXTENSIONS_MAX {
-        let length = match payload.protocol {
+        let (more, unit_bytes) = match payload.protocol {
             extension::HOP_BY_HOP
             | extension::ROUTING
             | extension::DESTINATION
             | extension::MOBILITY
             | extension::HOST_IDENTITY
-            | extension::SHIM6 => |length: u8| (usize::from(length) + 1) * 8,
-            extension::AUTHENTICATION => |length: u8| (usize::from(length) + 2) * 4,
+            | extension::SHIM6 => (1, 8),
+            extension::AUTHENTICATION => (2, 4),
             extension::FRAGMENT => {
                 read_fragment(bytes, payload, row)?;
                 if payload.later_fragment {
@@ -170,7 +170,7 @@ fn walk_extensions<P: PacketBytes>(
             .read(payload.offset)
             .ok_or(Counter::Ipv6ExtensionTruncated)?;
         payload.protocol = next;
-        payload.offset += length(units);
+        payload.offset += (usize::from(units) + more) * unit_bytes;
         if payload.offset > payload.end {
             return Err(Counter::Ipv6ExtensionTruncated);
         }

@@ -1,0 +1,252 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
+use netsec_user::source::kernel::XdpMode;
+
+/// Packet and flow summaries taken in the kernel by XDP, with a figure that says how complete they
+/// are.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// When to colour the output; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorWhen,
+    /// Say more on stderr (twice: everything)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch live traffic on one or more interfaces
+    Run(RunArgs),
+    /// Play a capture file (pcap or pcapng, gzip too) through the same engine, without root
+    Replay(ReplayArgs),
+    /// Print the verbs, one a line
+    #[command(name = "__verbs", hide = true)]
+    Verbs,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Interface to watch; may be given several times [default: that of the default route]
+    #[arg(short, long = "interface", value_name = "IF")]
+    pub(crate) interfaces: Vec<String>,
+    /// Where in the kernel to run: in the driver (native), after it (skb), or native with a
+    /// fallback to skb
+    #[arg(long = "xdp-mode", visible_alias = "xdp", value_name = "MODE", default_value = "auto")]
+    pub(crate) mode: ModeArg,
+    /// Stop after this long, such as 30s or 5m
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Slots of each interface's flow table; 64 bytes of kernel memory each
+    #[arg(long, value_name = "N", default_value_t = 1 << 20, value_parser = slots())]
+    pub(crate) flow_slots: u32,
+    /// Size of each CPU's ring for flow records, KiB: a power of two
+    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_kib)]
+    pub(crate) records_ring: u32,
+    /// Size of each CPU's ring for packet samples, KiB: a power of two
+    #[arg(long, value_name = "KIB", default_value_t = 2048, value_parser = ring_kib)]
+    pub(crate) packets_ring: u32,
+    /// Log every frame from inside the kernel (needs -v too; slow)
+    #[arg(long)]
+    pub(crate) kernel_log: bool,
+    /// What to show
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The capture; `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Slots of each interface's flow table; what leaves it is kept all the same
+    #[arg(long, value_name = "N", default_value_t = 1 << 16, value_parser = slots())]
+    pub(crate) flow_slots: u32,
+    /// What to show
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+/// What both show.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Form of the output: text for people, jsonl (EVE-shaped JSON Lines) for programs
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub(crate) output: Form,
+    /// Stop after this many packets
+    #[arg(short = 'c', long = "count", value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Which packets to show: all, off, first:N (of each flow) or 1/N
+    #[arg(long, value_name = "WHICH", default_value = "first:4", value_parser = sampling)]
+    pub(crate) packets: Sampling,
+    /// Most bytes taken of a packet
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 192,
+        value_parser = clap::value_parser!(u32).range(64..=i64::from(SAMPLE_BYTES_MAX))
+    )]
+    pub(crate) snaplen: u32,
+    /// Do not show flow records
+    #[arg(long)]
+    pub(crate) no_flows: bool,
+    /// Time between two summaries; 0 for a last one only
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) interval: Duration,
+    /// Addresses and ports in a summary
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+    /// Time without a packet that ends a flow; 0 for never
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) idle_timeout: Duration,
+    /// Time after which a long flow gets a record in between; 0 for never
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(crate) active_timeout: Duration,
+    /// Most connections kept in memory; beyond it the quietest are written out
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    pub(crate) max_connections: usize,
+    /// Seed of the Community IDs
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) community_id_seed: u16,
+    /// Which packets and flows, in tcpdump's words: 'tcp and dst port 443', 'net 10.0.0.0/8'
+    #[arg(value_name = "FILTER", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
+}
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Lines for people
+    Text,
+    /// EVE-shaped JSON Lines
+    Jsonl,
+}
+
+/// XDP mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Native, else skb with a warning
+    Auto,
+    /// In the driver, or not at all
+    Native,
+    /// After the driver: every driver can, costs more
+    Skb,
+}
+
+impl From<ModeArg> for XdpMode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Auto => Self::Auto,
+            ModeArg::Native => Self::Native,
+            ModeArg::Skb => Self::Skb,
+        }
+    }
+}
+
+fn slots() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(4..=1 << 28)
+}
+
+fn ring_kib(text: &str) -> Result<u32, String> {
+    let kib: u32 = text.parse().map_err(|_error| "not a number".to_owned())?;
+    if kib.is_power_of_two() && (4..=1 << 20).contains(&kib) {
+        Ok(kib)
+    } else {
+        Err("has to be a power of two from 4 to 1048576".to_owned())
+    }
+}
+
+/// `5s`, `1m 30s`, `200ms`, `2h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "not a duration such as 5s, 200ms or 1m".to_owned())
+}
+
+fn sampling(text: &str) -> Result<Sampling, String> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|n| *n > 0);
+    let parsed = match text {
+        "all" => Some(Sampling::All),
+        "off" | "none" => Some(Sampling::Off),
+        _ => text
+            .strip_prefix("first:")
+            .and_then(number)
+            .map(Sampling::FirstOfFlow)
+            .or_else(|| text.strip_prefix("1/").and_then(number).map(Sampling::OneIn)),
+    };
+    parsed.ok_or_else(|| "has to be all, off, first:N or 1/N with N at least 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sampling_modes() {
+        assert_eq!(sampling("all"), Ok(Sampling::All));
+        assert_eq!(sampling("off"), Ok(Sampling::Off));
+        assert_eq!(sampling("first:3"), Ok(Sampling::FirstOfFlow(3)));
+        assert_eq!(sampling("1/100"), Ok(Sampling::OneIn(100)));
+        for wrong in ["", "first", "first:", "first:0", "1/0", "2/3", "1/-1", "every"] {
+            assert!(sampling(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for wrong in ["", "-5s", "soon", "5 parsecs"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_filter_is_the_words_behind_the_options() {
+        let cli = Cli::parse_from(["netsec", "replay", "x.pcap", "-c", "3", "not", "port", "22"]);
+        let Command::Replay(args) = cli.command else {
+            panic!("replay");
+        };
+        assert_eq!(args.show.filter, ["not", "port", "22"]);
+        assert_eq!(args.show.count, Some(3));
+    }
+}

@@ -1,0 +1,57 @@
+//! Exit codes.
+
+use std::io;
+use std::process::ExitCode;
+
+use netsec_user::live::LiveError;
+use netsec_user::replay::ReplayError;
+use netsec_user::source::kernel::KernelError;
+
+/// Something failed that has no code of its own.
+const FAILED: u8 = 1;
+/// The arguments make no sense. clap uses it too.
+const USAGE: u8 = 2;
+/// A capability is missing.
+const PRIVILEGE: u8 = 4;
+/// The kernel or the network card refuses.
+const KERNEL: u8 = 5;
+
+/// An argument that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
+
+/// Says what went wrong, and with which code to end. A reader that has gone is no failure.
+pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = done else {
+        return ExitCode::SUCCESS;
+    };
+    if is_broken_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    log::error!("{error:#}");
+    if error.is::<UsageError>() {
+        return ExitCode::from(USAGE);
+    }
+    ExitCode::from(match kernel_error(&error) {
+        Some(KernelError::Privilege { .. }) => PRIVILEGE,
+        Some(_) => KERNEL,
+        None => FAILED,
+    })
+}
+
+fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
+    if let Some(LiveError::Kernel(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    error.downcast_ref()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    let output = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(LiveError::Output(error)), _) | (_, Some(ReplayError::Output(error))) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    output.is_some_and(broken)
+}

@@ -1,0 +1,49 @@
+//! The `netsec` command: arguments in, exit code out.
+
+mod args;
+mod exit;
+mod output;
+mod replay;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli);
+    let done = match &cli.command {
+        Command::Run(args) => run::run(&cli, args),
+        Command::Replay(args) => replay::replay(&cli, args),
+        Command::Verbs => output::print_verbs(&Cli::command()),
+    };
+    exit::code(done)
+}
+
+/// Diagnostics go to stderr; data has stdout to itself.
+fn start_log(cli: &Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => log::LevelFilter::Error,
+        (false, 0) => log::LevelFilter::Info,
+        (false, 1) => log::LevelFilter::Debug,
+        (false, _) => log::LevelFilter::Trace,
+    };
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .filter_module("netsec", level)
+        .filter_module("netsec_user", level)
+        .parse_default_env()
+        .format(|out, record| {
+            use std::io::Write as _;
+            let level = match record.level() {
+                log::Level::Error => "error: ",
+                log::Level::Warn => "warning: ",
+                log::Level::Info | log::Level::Debug | log::Level::Trace => "",
+            };
+            writeln!(out, "netsec: {level}{}", record.args())
+        })
+        .init();
+}

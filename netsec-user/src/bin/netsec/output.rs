@@ -1,0 +1,78 @@
+//! What both verbs do with their output.
+
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+
+use anyhow::Result;
+use netsec_user::connection::Timeouts;
+use netsec_user::filter::Filter;
+use netsec_user::output::{ColourFlag, JsonLines, Output, Style, Text, colour_choice};
+use netsec_user::pipeline::PipelineSettings;
+
+use crate::args::{Cli, ColorWhen, Form, ShowArgs};
+use crate::exit::UsageError;
+
+/// Time a closed TCP connection waits for stray packets before its record is written.
+const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Opens stdout in the form asked for.
+pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
+    let out = io::stdout().lock();
+    let is_terminal = out.is_terminal();
+    let writer: BufWriter<StdoutLock<'static>> = BufWriter::with_capacity(1 << 16, out);
+    match show.output {
+        Form::Jsonl => Box::new(JsonLines::new(writer, show.community_id_seed)),
+        Form::Text => {
+            let flag = match cli.color {
+                ColorWhen::Auto => ColourFlag::Auto,
+                ColorWhen::Always => ColourFlag::Always,
+                ColorWhen::Never => ColourFlag::Never,
+            };
+            let no_color = std::env::var_os("NO_COLOR");
+            let style = Style {
+                colour: colour_choice(is_terminal, no_color.as_deref(), flag),
+                aligned: is_terminal,
+            };
+            Box::new(Text::new(writer, show.community_id_seed, style))
+        }
+    }
+}
+
+/// The pipeline's settings; `hash_keys` as for the engine.
+///
+/// # Errors
+///
+/// [`UsageError`] for a filter that cannot be read.
+pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<PipelineSettings> {
+    let filter = Filter::parse(&show.filter.join(" "))
+        .map_err(|error| UsageError(error.to_string()))?;
+    Ok(PipelineSettings {
+        filter,
+        timeouts: Timeouts {
+            idle: show.idle_timeout,
+            active: show.active_timeout,
+            closed: CLOSED_TIMEOUT,
+            connections_max: show.max_connections.max(1),
+        },
+        hash_keys,
+        interval: Some(show.interval).filter(|interval| !interval.is_zero()),
+        top: show.top,
+        packet_limit: show.count,
+        connections: !show.no_flows,
+    })
+}
+
+/// Prints the verbs, one a line, for `cargo xtask run`.
+///
+/// # Errors
+///
+/// The writer's.
+pub(crate) fn print_verbs(command: &clap::Command) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for verb in command.get_subcommands() {
+        if !verb.is_hide_set() {
+            writeln!(out, "{}", verb.get_name())?;
+        }
+    }
+    writeln!(out, "help")?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! `netsec run`.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use netsec_user::live::{Live, LiveSettings};
+use netsec_user::object;
+use netsec_user::pipeline::Pipeline;
+use netsec_user::settings::EngineSettings;
+use netsec_user::source::kernel::{KernelError, KernelSettings};
+use tokio::runtime::Builder;
+
+use crate::args::{Cli, RunArgs};
+use crate::exit::UsageError;
+use crate::output;
+
+pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
+    let hash_keys = random_keys()?;
+    let settings = output::settings(&args.show, hash_keys)?;
+    let live = LiveSettings {
+        interfaces: interfaces(args)?,
+        mode: args.mode.into(),
+        kernel: KernelSettings {
+            engine: EngineSettings {
+                slots: args.flow_slots,
+                sampling: args.show.packets,
+                snap_bytes: args.show.snaplen,
+                idle_timeout: args.show.idle_timeout,
+                hash_keys,
+            },
+            records_ring_bytes: args.records_ring << 10,
+            packets_ring_bytes: args.packets_ring << 10,
+            kernel_log: args.kernel_log,
+        },
+        duration: args.duration,
+    };
+    let object = object::embedded().ok_or(KernelError::NoObject)?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+        let live = Live::open(object, &live, &mut pipeline).await?;
+        live.run(&mut pipeline).await?;
+        Ok(())
+    })
+}
+
+/// The interfaces asked for, each once; else that of the default route.
+fn interfaces(args: &RunArgs) -> Result<Vec<String>> {
+    let mut interfaces: Vec<String> = Vec::new();
+    for name in &args.interfaces {
+        if !interfaces.contains(name) {
+            interfaces.push(name.clone());
+        }
+    }
+    if interfaces.is_empty() {
+        let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
+        let name = default_route(&routes).ok_or_else(|| {
+            UsageError("there is no default route to pick an interface by; try: -i IF".to_owned())
+        })?;
+        log::info!("{name} has the default route; to watch another interface: -i IF");
+        interfaces.push(name.to_owned());
+    }
+    Ok(interfaces)
+}
+
+/// The interface of the IPv4 default route with the lowest metric, from `/proc/net/route`.
+fn default_route(routes: &str) -> Option<&str> {
+    routes
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [name, destination, _, _, _, _, metric, mask, ..] = fields.as_slice() else {
+                return None;
+            };
+            let is_default = *destination == "00000000" && *mask == "00000000";
+            is_default.then_some((metric.parse::<u32>().ok()?, *name))
+        })
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Hash keys that nobody outside can know.
+fn random_keys() -> Result<[u32; 10]> {
+    let mut keys = [0; 10];
+    for key in &mut keys {
+        *key = getrandom::u32().context("the kernel has no random numbers")?;
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_route_with_the_lowest_metric_wins() {
+        let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n\
+            wlan0\t00000000\t0100000A\t0003\t0\t0\t600\t00000000\t0\t0\t0\n\
+            eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n\
+            eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+        assert_eq!(default_route(routes), Some("eth0"));
+        assert_eq!(default_route("Iface\tDestination\n"), None);
+    }
+}

@@ -1,0 +1,231 @@
+//! Live traffic: the sensor's outermost loop, which reads the clock.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+
+use crate::hook::{Direction, Hook, HookId};
+use crate::output::Output;
+use crate::pipeline::{HookReading, Pipeline};
+use crate::source::kernel::{
+    Attachment, Interface, KernelEngine, KernelError, KernelSettings, XdpMode,
+};
+use crate::time::WallTime;
+
+/// How often the rings are emptied.
+const DRAIN: Duration = Duration::from_millis(20);
+
+/// How often the flow tables are read: every so many times the rings are emptied.
+const DRAINS_PER_READ: u32 = 10;
+
+/// A year: longer than the runtime's timers can be told apart from "until told to".
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What to listen to.
+#[derive(Clone, Debug)]
+pub struct LiveSettings {
+    /// Interface names.
+    pub interfaces: Vec<String>,
+    /// XDP mode.
+    pub mode: XdpMode,
+    /// What each hook's engine is loaded with.
+    pub kernel: KernelSettings,
+    /// Stop after this long; `None` is until told to.
+    pub duration: Option<Duration>,
+}
+
+/// Why the sensor stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The kernel side.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+    /// Signals cannot be waited for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// One hook in use.
+#[derive(Debug)]
+struct Tap {
+    hook: HookId,
+    interface: Interface,
+    engine: KernelEngine,
+    attachment: Option<Attachment>,
+}
+
+/// Sensors on some interfaces.
+#[derive(Debug)]
+pub struct Live {
+    taps: Vec<Tap>,
+    duration: Option<Duration>,
+}
+
+impl Live {
+    /// Loads and attaches one engine per interface. `object` is netsec's eBPF object.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`]; nothing stays attached then.
+    pub async fn open<O: Output>(
+        object: &[u8],
+        settings: &LiveSettings,
+        pipeline: &mut Pipeline<O>,
+    ) -> Result<Self, KernelError> {
+        // All interfaces are looked up before any program is loaded: a typing error shows at once.
+        let mut interfaces = Vec::new();
+        for name in &settings.interfaces {
+            interfaces.push(Interface::find(name).await?);
+        }
+        let mut taps = Vec::new();
+        for interface in interfaces {
+            let hook = pipeline.add_hook(Hook {
+                interface: interface.name.clone(),
+                direction: Direction::Ingress,
+            });
+            let mut engine = KernelEngine::load(object, hook, &settings.kernel)?;
+            let attachment = engine.attach(&interface, settings.mode)?;
+            report(&interface, &engine, &attachment);
+            taps.push(Tap {
+                hook,
+                interface,
+                engine,
+                attachment: Some(attachment),
+            });
+        }
+        Ok(Self {
+            taps,
+            duration: settings.duration,
+        })
+    }
+
+    /// Reads until a signal, the end of the time asked for, or the end of the pipeline's wishes;
+    /// then detaches, and reads and writes the rest.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written, or the kernel's clock not read.
+    pub async fn run<O: Output>(mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        let mut stop = Stop::new()?;
+        let end = sleep(self.duration.unwrap_or(FOREVER));
+        tokio::pin!(end);
+        let mut drains = ticker();
+        pipeline.start(WallTime::now());
+        let mut count: u32 = 0;
+        while !pipeline.is_done() {
+            tokio::select! {
+                signal = stop.wait() => {
+                    log::info!("{signal}: detaching");
+                    break;
+                }
+                () = &mut end => break,
+                _ = drains.tick() => {}
+            }
+            for tap in &mut self.taps {
+                tap.engine.drain(pipeline);
+            }
+            count = count.wrapping_add(1);
+            if count.is_multiple_of(DRAINS_PER_READ) {
+                self.read(pipeline)?;
+                pipeline
+                    .tick(WallTime::now(), &self.readings())
+                    .map_err(LiveError::Output)?;
+            }
+        }
+        self.finish(pipeline)
+    }
+
+    fn finish<O: Output>(mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        for tap in &mut self.taps {
+            if let Some(attachment) = tap.attachment.take() {
+                attachment.detach();
+            }
+        }
+        for tap in &mut self.taps {
+            tap.engine.drain(pipeline);
+        }
+        self.read(pipeline)?;
+        let readings: Vec<HookReading> = self
+            .taps
+            .iter()
+            .map(|tap| HookReading {
+                hook: tap.hook,
+                ledger: tap.engine.ledger_exact(),
+                torn_reads: tap.engine.torn_reads(),
+            })
+            .collect();
+        pipeline
+            .finish(WallTime::now(), &readings)
+            .map_err(LiveError::Output)
+    }
+
+    fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        for tap in &mut self.taps {
+            tap.engine.read(pipeline)?;
+        }
+        Ok(())
+    }
+
+    fn readings(&mut self) -> Vec<HookReading> {
+        let reading = |tap: &mut Tap| HookReading {
+            hook: tap.hook,
+            ledger: tap.engine.ledger(),
+            torn_reads: tap.engine.torn_reads(),
+        };
+        self.taps.iter_mut().map(reading).collect()
+    }
+}
+
+/// Says what is attached, and loudly when it is not what was hoped for.
+fn report(interface: &Interface, engine: &KernelEngine, attachment: &Attachment) {
+    log::info!(
+        "{}: XDP attached in {} mode; flow table {} MiB",
+        interface.name,
+        attachment.mode,
+        engine.table_bytes() >> 20,
+    );
+    if let Some(reason) = &attachment.fallback {
+        log::warn!(
+            "{}: native XDP is not to be had ({reason}): fell back to generic (skb) mode, which \
+             costs more CPU per packet; to make this an error: --xdp-mode native",
+            interface.name,
+        );
+    }
+}
+
+/// The signals that end the run.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, LiveError> {
+        let listen = |kind| signal(kind).map_err(LiveError::Signals);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "interrupted",
+            _ = self.terminate.recv() => "terminated",
+            _ = self.hangup.recv() => "hung up",
+        }
+    }
+}
+
+fn ticker() -> Interval {
+    let mut ticker = interval(DRAIN);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}

@@ -1,3 +1,0 @@
-//! The `netsec` command.
-
-fn main() {}

@@ -1,0 +1,294 @@
+//! From a source's events to what the outputs say.
+
+use std::io;
+use std::time::Duration;
+
+use netsec_common::ledger::Snapshot;
+
+use crate::connection::{ConnectionTable, Ended, Timeouts};
+use crate::event::{FlowDelta, Sample, Sink};
+use crate::filter::Filter;
+use crate::hook::{Hook, HookId};
+use crate::output::Output;
+use crate::packet::{Content, PacketView};
+use crate::summary::{HookSummary, Summary, Tally, Volume};
+use crate::time::WallTime;
+
+/// What the pipeline lets through, and when it sums up.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// Which packets and connections are of interest.
+    pub filter: Filter,
+    /// When connections end, and how many are kept.
+    pub timeouts: Timeouts,
+    /// Keys of the connection table's hash.
+    pub hash_keys: [u32; 10],
+    /// Time between two summaries; `None` for a last one only.
+    pub interval: Option<Duration>,
+    /// Addresses and services in a summary.
+    pub top: usize,
+    /// Packets after which to stop.
+    pub packet_limit: Option<u64>,
+    /// Whether connection records are written.
+    pub connections: bool,
+}
+
+/// What a source knows of one hook at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct HookReading {
+    /// Which hook.
+    pub hook: HookId,
+    /// Its counters since the start.
+    pub ledger: Snapshot,
+    /// Slots that could not be read between two packets, since the start.
+    pub torn_reads: u64,
+}
+
+/// Joins, filters, adds up, and writes.
+#[derive(Debug)]
+pub struct Pipeline<O> {
+    settings: PipelineSettings,
+    output: O,
+    /// For each hook, the number of its interface: hooks of one interface share it.
+    interfaces: Vec<u16>,
+    hooks: Vec<Hook>,
+    table: ConnectionTable,
+    interval: Part,
+    total: Part,
+    packets_written: u64,
+    latest: Option<WallTime>,
+    ended: Vec<Ended>,
+    failed: Option<io::Error>,
+}
+
+/// What was counted in a part of the run.
+#[derive(Debug, Default)]
+struct Part {
+    start: Option<WallTime>,
+    tally: Tally,
+    opened: u64,
+    ended: u64,
+    read: Volume,
+    torn_reads: u64,
+    /// The ledgers at the start.
+    ledgers: Vec<Snapshot>,
+}
+
+impl<O: Output> Pipeline<O> {
+    /// A pipeline that has seen nothing yet.
+    pub fn new(settings: PipelineSettings, output: O) -> Self {
+        Self {
+            table: ConnectionTable::new(settings.timeouts, settings.hash_keys),
+            settings,
+            output,
+            interfaces: Vec::new(),
+            hooks: Vec::new(),
+            interval: Part::default(),
+            total: Part::default(),
+            packets_written: 0,
+            latest: None,
+            ended: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Makes a hook known, and gives its number.
+    pub fn add_hook(&mut self, hook: Hook) -> HookId {
+        let id = u16::try_from(self.hooks.len()).unwrap_or(u16::MAX);
+        let interface = self
+            .hooks
+            .iter()
+            .zip(&self.interfaces)
+            .find(|(known, _)| known.interface == hook.interface)
+            .map_or(id, |(_, interface)| *interface);
+        self.output.add_hook(&hook);
+        self.hooks.push(hook);
+        self.interfaces.push(interface);
+        HookId(id)
+    }
+
+    /// Marks the beginning of traffic time.
+    pub fn start(&mut self, now: WallTime) {
+        self.interval.start.get_or_insert(now);
+        self.total.start.get_or_insert(now);
+    }
+
+    /// Whether the packet limit is reached or the output has failed.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let limit = self.settings.packet_limit;
+        self.failed.is_some() || limit.is_some_and(|limit| self.packets_written >= limit)
+    }
+
+    /// When the next summary is due.
+    #[must_use]
+    pub fn next_summary(&self) -> Option<WallTime> {
+        Some(self.interval.start?.plus(self.settings.interval?))
+    }
+
+    /// Moves traffic time on: ends connections, and sums up when the interval is over.
+    ///
+    /// Everything the sources counted before `now` has to be delivered by then.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn tick(&mut self, now: WallTime, readings: &[HookReading]) -> io::Result<()> {
+        let mut ended = std::mem::take(&mut self.ended);
+        self.table.expire(now, &mut ended);
+        self.write_ended(&mut ended);
+        self.ended = ended;
+        if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
+            && now >= due
+        {
+            let summary = self.sum_up(&self.interval, due, readings, false);
+            self.output.summary(&summary)?;
+            // A quiet stretch of several intervals gives one summary, not many empty ones.
+            let interval_ns = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX).max(1);
+            let behind = now.ns_since(due) / interval_ns;
+            let next = due.plus_ns(behind.saturating_mul(interval_ns));
+            self.begin_interval(next, readings);
+        }
+        self.check()?;
+        self.output.flush()
+    }
+
+    /// Writes what is still open, and the last summary.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn finish(&mut self, now: WallTime, readings: &[HookReading]) -> io::Result<()> {
+        self.check()?;
+        let mut ended = std::mem::take(&mut self.ended);
+        self.table.drain(&mut ended);
+        self.write_ended(&mut ended);
+        self.check()?;
+        self.begin_interval(now, readings);
+        let summary = self.sum_up(&self.total, now, readings, true);
+        self.output.summary(&summary)?;
+        self.output.flush()
+    }
+
+    /// The output, for what only it knows.
+    pub const fn output_mut(&mut self) -> &mut O {
+        &mut self.output
+    }
+
+    /// Adds the interval to the total and begins a new one.
+    fn begin_interval(&mut self, start: WallTime, readings: &[HookReading]) {
+        let done = std::mem::take(&mut self.interval);
+        self.total.tally.merge(&done.tally);
+        self.total.opened += done.opened;
+        self.total.ended += done.ended;
+        self.total.read.add(done.read);
+        self.interval.start = Some(start);
+        self.interval.ledgers = readings.iter().map(|reading| reading.ledger).collect();
+        self.interval.torn_reads = readings.iter().map(|reading| reading.torn_reads).sum();
+    }
+
+    fn sum_up(
+        &self,
+        part: &Part,
+        end: WallTime,
+        readings: &[HookReading],
+        is_final: bool,
+    ) -> Summary {
+        let hooks = readings.iter().enumerate().map(|(index, reading)| {
+            let before = part.ledgers.get(index).copied().unwrap_or_default();
+            HookSummary {
+                hook: reading.hook,
+                interval: reading.ledger.since(&before),
+                total: reading.ledger,
+            }
+        });
+        let torn_reads: u64 = readings.iter().map(|reading| reading.torn_reads).sum();
+        Summary {
+            start: part.start.unwrap_or(end),
+            end,
+            is_final,
+            hooks: hooks.collect(),
+            protocols: part.tally.protocols(),
+            talkers: part.tally.talkers(self.settings.top),
+            services: part.tally.services(self.settings.top),
+            opened: part.opened,
+            ended: part.ended,
+            active: self.table.len() as u64,
+            read: part.read,
+            torn_reads: torn_reads.saturating_sub(part.torn_reads),
+        }
+    }
+
+    fn write_ended(&mut self, ended: &mut Vec<Ended>) {
+        for Ended { connection, cause } in ended.drain(..) {
+            if !self.settings.filter.matches_flow(&connection.key) {
+                continue;
+            }
+            self.interval.ended += 1;
+            if self.settings.connections && self.failed.is_none() {
+                let written = self
+                    .output
+                    .connection(&connection, connection.state(), cause);
+                self.failed = written.err();
+            }
+        }
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    fn wants(&self, view: &PacketView) -> bool {
+        let filter = &self.settings.filter;
+        if filter.is_everything() {
+            return true;
+        }
+        if let Some(key) = view.key() {
+            return filter.matches_flow(&key);
+        }
+        let link = &view.link;
+        match &view.content {
+            Content::Arp(arp) => {
+                filter.matches_arp(link.ethertype, arp.sender.1, arp.target.1, link.vlan())
+            }
+            Content::Ip(_) | Content::Other(_) => {
+                filter.matches_not_ip(link.ethertype, link.vlan())
+            }
+        }
+    }
+}
+
+impl<O: Output> Sink for Pipeline<O> {
+    fn sample(&mut self, sample: Sample) {
+        if self.is_done() {
+            return;
+        }
+        let view = PacketView::decode(&sample);
+        if self.wants(&view) {
+            self.packets_written += 1;
+            self.failed = self.output.packet(&sample, &view).err();
+        }
+    }
+
+    fn flow(&mut self, delta: &FlowDelta) {
+        let volume = Volume {
+            bytes: delta.bytes,
+            packets: delta.packets,
+        };
+        self.interval.read.add(volume);
+        self.latest = self.latest.max(Some(delta.last));
+        let interface = self.interfaces.get(usize::from(delta.hook.0));
+        let interface = interface.copied().unwrap_or_default();
+        let mut ended = std::mem::take(&mut self.ended);
+        let view = self.table.apply(interface, delta, &mut ended);
+        self.write_ended(&mut ended);
+        self.ended = ended;
+        let Some(view) = view else { return };
+        if self.settings.filter.matches_flow(&delta.key) {
+            self.interval.tally.add(delta, &view.key);
+        }
+        if view.opened && self.settings.filter.matches_flow(&view.key) {
+            self.interval.opened += 1;
+        }
+    }
+}

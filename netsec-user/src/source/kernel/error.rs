@@ -1,0 +1,143 @@
+//! What can go wrong at the kernel's door, and what to do about it.
+
+use std::io;
+
+use aya::EbpfError;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+use netsec_common::ABI_VERSION;
+
+use super::interface::XdpOnInterface;
+
+/// Why live traffic cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The binary was built without the eBPF object.
+    #[error(
+        "this netsec was built without its eBPF object\n\
+         try: cargo xtask build-ebpf, then build netsec again; or cargo xtask run, which does both"
+    )]
+    NoObject,
+    /// The process may not load or attach eBPF programs.
+    #[error(
+        "no privilege to load and attach eBPF programs: this process lacks {}\n\
+         try: sudo netsec …, or once: sudo setcap cap_bpf,cap_net_admin,cap_perfmon+ep \
+         \"$(command -v netsec)\"",
+        missing.join(" and ")
+    )]
+    Privilege {
+        /// Names of the missing capabilities.
+        missing: Vec<&'static str>,
+    },
+    /// The interface is not there.
+    #[error(
+        "no such interface: {name}\n\
+         this network namespace has: {}",
+        candidates.join(", ")
+    )]
+    NoSuchInterface {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        candidates: Vec<String>,
+    },
+    /// Somebody else's XDP program is on the interface.
+    #[error(
+        "{interface} already has an XDP program: {foreign}\n\
+         netsec leaves it alone. To see it: bpftool prog show id {}; to remove it, if it was \
+         attached by ip: ip link set dev {interface} xdp off",
+        foreign.id
+    )]
+    ForeignProgram {
+        /// The interface.
+        interface: String,
+        /// What is there.
+        foreign: XdpOnInterface,
+    },
+    /// The driver does not take the program in native mode.
+    #[error(
+        "{interface} refuses XDP in native mode: {reason}\n\
+         try: --xdp-mode skb (works with every driver, costs more CPU per packet)"
+    )]
+    NativeRefused {
+        /// The interface.
+        interface: String,
+        /// What the kernel's answer means.
+        reason: String,
+    },
+    /// The kernel does not take the program in generic mode.
+    #[error("{interface} refuses XDP in generic (skb) mode: {reason}")]
+    GenericRefused {
+        /// The interface.
+        interface: String,
+        /// What the kernel's answer means.
+        reason: String,
+    },
+    /// The kernel refused the object.
+    #[error("the kernel refuses netsec's eBPF object: {}\ntry: netsec needs Linux 5.10 or newer with BTF (CONFIG_DEBUG_INFO_BTF); this is {release}", chain(source))]
+    Load {
+        /// Kernel release.
+        release: String,
+        /// What aya says.
+        source: Box<EbpfError>,
+    },
+    /// The kernel refused a program.
+    #[error("the kernel refuses netsec's program {name}: {}", chain(source))]
+    Program {
+        /// The program.
+        name: &'static str,
+        /// What aya says.
+        source: ProgramError,
+    },
+    /// A map could not be created, opened or read.
+    #[error("netsec's map {name}: {}", chain(source))]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What aya says.
+        source: MapError,
+    },
+    /// A map could not be mapped into memory.
+    #[error("netsec's map {name} cannot be mapped into memory: {source}\ntry: fewer --flow-slots, or a higher memory limit")]
+    Share {
+        /// The map.
+        name: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The object lacks a part.
+    #[error("the eBPF object has no {name}: it is not netsec's, or of another version\ntry: cargo xtask build-ebpf")]
+    ObjectWithout {
+        /// What is missing.
+        name: &'static str,
+    },
+    /// The object speaks another ABI.
+    #[error("the eBPF object has ABI version {object}, this netsec {ABI_VERSION}\ntry: cargo xtask build-ebpf, then build netsec again")]
+    AbiVersion {
+        /// The object's version.
+        object: u32,
+    },
+    /// The kernel's list of interfaces or CPUs could not be read.
+    #[error("cannot read {what}: {reason}")]
+    System {
+        /// What was to be read.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// An error with its causes, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,300 @@
+//! Loading the object: sizes, configuration, one pair of rings per CPU.
+
+use std::fs;
+
+use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
+use aya::programs::{SchedClassifier, Xdp};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use netsec_common::ABI_VERSION;
+use netsec_common::config::{Config, Control};
+use netsec_common::flow::FlowSet;
+use netsec_common::ledger::{Row, Snapshot};
+use log::Log;
+use nix::sys::mman::ProtFlags;
+use nix::sys::resource::{Resource, setrlimit};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::super::delta::DeltaReader;
+use super::clock::{self, TickClock};
+use super::error::KernelError;
+use super::shared::{Shared, SharedEntry};
+use super::KernelEngine;
+use crate::hook::HookId;
+use crate::settings::EngineSettings;
+
+/// The XDP program's name in the object.
+pub(super) const XDP_PROGRAM: &str = "netsec";
+
+/// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
+const RINGBUF: u32 = 27;
+
+/// `Level::Debug` of aya-log; zero is off, and the verifier then drops the log calls.
+const LOG_DEBUG: u8 = 4;
+
+/// What a kernel engine is loaded with.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelSettings {
+    /// What the host's engine has as well.
+    pub engine: EngineSettings,
+    /// Size of each CPU's record ring, bytes: a power of two, at least a page.
+    pub records_ring_bytes: u32,
+    /// Size of each CPU's packet ring, bytes: a power of two, at least a page.
+    pub packets_ring_bytes: u32,
+    /// Whether the kernel side logs what it does, a line a frame.
+    pub kernel_log: bool,
+}
+
+impl KernelEngine {
+    /// Loads `object` into the kernel. Nothing is attached yet.
+    ///
+    /// # Errors
+    ///
+    /// When a capability is missing, the object is not netsec's, or the kernel refuses it.
+    pub fn load(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+    ) -> Result<Self, KernelError> {
+        require_capabilities()?;
+        lift_memory_limit();
+        let cpus = cpus()?;
+        let engine = &settings.engine;
+        let sets_per_cpu = engine.sets_per_cpu(cpus);
+        let config = Config {
+            abi_version: ABI_VERSION,
+            set_mask: sets_per_cpu - 1,
+            cpus,
+            hash_keys: engine.hash_keys,
+        };
+        let mut ebpf = load_object(object, &config, settings.kernel_log)?;
+        let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
+        let records = rings(&mut ebpf, "RECORDS", settings.records_ring_bytes)?;
+        let packets = rings(&mut ebpf, "PACKETS", settings.packets_ring_bytes)?;
+        load_programs(&mut ebpf)?;
+        if settings.kernel_log {
+            start_log(&mut ebpf);
+        }
+
+        let sets = sets_per_cpu as usize * cpus as usize;
+        let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let control: Shared<Control> = share(&ebpf, "CONTROL", 1, read_write)?;
+        let clock_map = take_clock_map(&mut ebpf)?;
+        let engine = Self {
+            hook,
+            clock: TickClock::measure(&mut ebpf, &clock_map)?,
+            control,
+            rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
+            sets: share::<FlowSet>(&ebpf, "FLOWS", sets, ProtFlags::PROT_READ)?,
+            records,
+            packets,
+            reader: DeltaReader::new(sets),
+            ledgers: vec![Snapshot::default(); cpus as usize],
+            ebpf,
+            clock_map,
+        };
+        engine.set_control(&settings.engine);
+        Ok(engine)
+    }
+
+    /// Writes what can change while the engine runs. No frame comes before this: nothing is
+    /// attached yet.
+    fn set_control(&self, settings: &EngineSettings) {
+        if let [control] = self.control.as_slice() {
+            control.set_sampling(settings.sampling);
+            control.set_snap_bytes(settings.snap_bytes);
+            control.set_idle_ticks(settings.idle_ticks(self.clock.tick_ns()));
+        }
+    }
+}
+
+/// CPUs that can ever run, which is what `bpf_get_smp_processor_id` counts.
+fn cpus() -> Result<u32, KernelError> {
+    let count = nr_cpus().map_err(|(path, error)| KernelError::System {
+        what: path,
+        reason: error.to_string(),
+    })?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn load_object(object: &[u8], config: &Config, kernel_log: bool) -> Result<Ebpf, KernelError> {
+    let config_bytes = config.to_bytes();
+    let sets = (config.set_mask + 1).saturating_mul(config.cpus);
+    let log_level = u8::from(kernel_log) * LOG_DEBUG;
+    EbpfLoader::new()
+        .override_global("CONFIG", &config_bytes, true)
+        .override_global(aya_log::LEVEL, &log_level, false)
+        .map_max_entries("FLOWS", sets)
+        .map_max_entries("LEDGER", config.cpus)
+        .map_max_entries("RECORDS", config.cpus)
+        .map_max_entries("PACKETS", config.cpus)
+        .load(object)
+        .map_err(|source| KernelError::Load {
+            release: release(),
+            source: Box::new(source),
+        })
+}
+
+/// One ring per CPU in an array of rings.
+fn create_rings(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    cpus: u32,
+    bytes: u32,
+) -> Result<Vec<RingBuf<MapData>>, KernelError> {
+    let failed = |source| KernelError::Map { name, source };
+    let map = ebpf
+        .map_mut(name)
+        .ok_or(KernelError::ObjectWithout { name })?;
+    let mut outer: ArrayOfMaps<_, RingBuf<MapData>> = map.try_into().map_err(failed)?;
+    (0..cpus)
+        .map(|cpu| {
+            let definition = aya_obj::Map::new_from_params(RINGBUF, 0, 0, bytes, 0);
+            let inner = MapData::create(definition, name, None).map_err(failed)?;
+            let ring = RingBuf::try_from(Map::RingBuf(inner)).map_err(failed)?;
+            outer.set(cpu, &ring, 0).map_err(failed)?;
+            Ok(ring)
+        })
+        .collect()
+}
+
+fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    let failed = |name| move |source| KernelError::Program { name, source };
+    let missing = |name| KernelError::ObjectWithout { name };
+    let xdp: &mut Xdp = ebpf
+        .program_mut(XDP_PROGRAM)
+        .ok_or_else(|| missing(XDP_PROGRAM))?
+        .try_into()
+        .map_err(failed(XDP_PROGRAM))?;
+    xdp.load().map_err(failed(XDP_PROGRAM))?;
+    let clock: &mut SchedClassifier = ebpf
+        .program_mut(clock::PROGRAM)
+        .ok_or_else(|| missing(clock::PROGRAM))?
+        .try_into()
+        .map_err(failed(clock::PROGRAM))?;
+    clock.load().map_err(failed(clock::PROGRAM))
+}
+
+/// Forwards the kernel side's log lines to this process's log, from a task of the runtime.
+fn start_log(ebpf: &mut Ebpf) {
+    let logger = match EbpfLogger::init(ebpf) {
+        Ok(logger) => logger,
+        Err(error) => {
+            log::warn!("the kernel side's log cannot be read: {error}");
+            return;
+        }
+    };
+    let readable = match AsyncFd::with_interest(logger, Interest::READABLE) {
+        Ok(readable) => readable,
+        Err(error) => {
+            log::warn!("the kernel side's log cannot be waited for: {error}");
+            return;
+        }
+    };
+    tokio::spawn(forward_log(readable));
+}
+
+async fn forward_log(mut readable: AsyncFd<EbpfLogger<&'static dyn Log>>) {
+    while let Ok(mut guard) = readable.readable_mut().await {
+        guard.get_inner_mut().flush();
+        guard.clear_ready();
+    }
+}
+
+fn share<T: SharedEntry>(
+    ebpf: &Ebpf,
+    name: &'static str,
+    entries: usize,
+    protection: ProtFlags,
+) -> Result<Shared<T>, KernelError> {
+    let map = ebpf.map(name).ok_or(KernelError::ObjectWithout { name })?;
+    let Map::Array(data) = map else {
+        return Err(KernelError::ObjectWithout { name });
+    };
+    Shared::map(data.fd(), entries, protection)
+        .map_err(|source| KernelError::Share { name, source })
+}
+
+fn take_clock_map(ebpf: &mut Ebpf) -> Result<Array<MapData, [u8; 16]>, KernelError> {
+    const NAME: &str = "CLOCK";
+    let map = ebpf
+        .take_map(NAME)
+        .ok_or(KernelError::ObjectWithout { name: NAME })?;
+    Array::try_from(map).map_err(|source| KernelError::Map { name: NAME, source })
+}
+
+/// Kernels before 5.11 count map memory against this limit.
+fn lift_memory_limit() {
+    const NO_LIMIT: u64 = u64::MAX;
+    if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, NO_LIMIT, NO_LIMIT) {
+        log::debug!("RLIMIT_MEMLOCK stays as it is: {error}");
+    }
+}
+
+fn release() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |error| error.to_string(),
+        |name| format!("Linux {}", name.release().to_string_lossy()),
+    )
+}
+
+/// Refuses early, by name, what the kernel would refuse by number.
+fn require_capabilities() -> Result<(), KernelError> {
+    let status = fs::read_to_string("/proc/self/status").map_err(|error| KernelError::System {
+        what: "/proc/self/status",
+        reason: error.to_string(),
+    })?;
+    let missing = missing_capabilities(effective_capabilities(&status));
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(KernelError::Privilege { missing })
+    }
+}
+
+/// The `CapEff` mask of proc_pid_status(5).
+fn effective_capabilities(status: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default()
+}
+
+/// Bits of `linux/capability.h`. `CAP_SYS_ADMIN` stands in for both others but `CAP_NET_ADMIN`.
+fn missing_capabilities(mask: u64) -> Vec<&'static str> {
+    const NET_ADMIN: u32 = 12;
+    const SYS_ADMIN: u32 = 21;
+    const PERFMON: u32 = 38;
+    const BPF: u32 = 39;
+    let has = |bit: u32| mask >> bit & 1 == 1;
+    let needed = [
+        ("CAP_BPF", has(BPF) || has(SYS_ADMIN)),
+        ("CAP_NET_ADMIN", has(NET_ADMIN)),
+        ("CAP_PERFMON", has(PERFMON) || has(SYS_ADMIN)),
+    ];
+    needed
+        .into_iter()
+        .filter(|(_, held)| !held)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_are_read_and_named() {
+        let status = "Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
+        assert!(missing_capabilities(effective_capabilities(status)).is_empty());
+        assert_eq!(
+            missing_capabilities(effective_capabilities("CapEff:\t0000000000000000\n")),
+            ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]
+        );
+        assert_eq!(missing_capabilities(1 << 21), ["CAP_NET_ADMIN"]);
+        assert!(missing_capabilities(1 << 12 | 1 << 38 | 1 << 39).is_empty());
+    }
+}
