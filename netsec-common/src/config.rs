@@ -151,6 +151,23 @@ mod tests {
         let control = Control::default();
         assert_eq!(control.sampling(), Sampling::Off);
         assert_eq!((control.snap_bytes(), control.injected()), (0, None));
+        assert_eq!(control.idle_ticks(), 0);
+    }
+
+    /// Each field at its offset, as the kernel reads the word.
+    #[test]
+    fn a_configuration_is_loaded_as_it_stands_in_memory() {
+        let config = Config {
+            abi_version: 1,
+            set_mask: 2,
+            cpus: 3,
+            hash_keys: [4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+        };
+        let expected: [u32; 13] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
+        let bytes = config.to_bytes();
+        assert_eq!(bytes.as_chunks().0, expected.map(u32::to_ne_bytes));
+        assert_eq!(core::mem::offset_of!(Config, cpus), 8);
+        assert_eq!(core::mem::offset_of!(Config, hash_keys), 12);
     }
 
     #[test]
@@ -162,7 +179,25 @@ mod tests {
             control.inject(Ticks(now));
             assert_eq!(control.injected(), Some(Ticks(now)));
         }
+        assert_eq!(control.idle_ticks(), 0);
+        control.set_idle_ticks(u32::MAX - 1);
         assert_eq!(control.sampling(), Sampling::OneIn(u32::MAX));
         assert_eq!(control.snap_bytes(), u32::MAX);
+        assert_eq!(control.idle_ticks(), u32::MAX - 1);
+        assert_eq!(control.injected(), Some(Ticks(u32::MAX)));
+    }
+
+    #[test]
+    fn a_clock_reading_is_read_as_it_was_written() {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&7_u32.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&8_u32.to_ne_bytes());
+        bytes[8..].copy_from_slice(&9_u64.to_ne_bytes());
+        let expected = ClockReading {
+            abi_version: 7,
+            ticks: 8,
+            monotonic_ns: 9,
+        };
+        assert_eq!(ClockReading::from_bytes(&bytes), expected);
     }
 }

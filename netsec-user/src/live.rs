@@ -54,7 +54,6 @@ pub enum LiveError {
 #[derive(Debug)]
 struct Tap {
     hook: HookId,
-    interface: Interface,
     engine: KernelEngine,
     attachment: Option<Attachment>,
 }
@@ -93,7 +92,6 @@ impl Live {
             report(&interface, &engine, &attachment);
             taps.push(Tap {
                 hook,
-                interface,
                 engine,
                 attachment: Some(attachment),
             });

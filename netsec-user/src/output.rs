@@ -31,6 +31,9 @@ use crate::summary::Summary;
 /// Every method gives back the writer's error. After one, the output may have written a part of a
 /// line; [`BrokenPipe`](io::ErrorKind::BrokenPipe) means that the reader has gone.
 pub trait Output {
+    /// Learns of another hook: the next [`HookId`] in order.
+    fn add_hook(&mut self, hook: &Hook);
+
     /// Writes one packet; `view` is the decoded `sample`.
     fn packet(&mut self, sample: &Sample, view: &PacketView) -> io::Result<()>;
 
@@ -47,6 +50,33 @@ pub trait Output {
 
     /// Passes on what the writer holds back.
     fn flush(&mut self) -> io::Result<()>;
+}
+
+impl<O: Output + ?Sized> Output for Box<O> {
+    fn add_hook(&mut self, hook: &Hook) {
+        (**self).add_hook(hook);
+    }
+
+    fn packet(&mut self, sample: &Sample, view: &PacketView) -> io::Result<()> {
+        (**self).packet(sample, view)
+    }
+
+    fn connection(
+        &mut self,
+        connection: &Connection,
+        state: State,
+        cause: EndCause,
+    ) -> io::Result<()> {
+        (**self).connection(connection, state, cause)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        (**self).summary(summary)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (**self).flush()
+    }
 }
 
 /// What every output has to know of the sensor.

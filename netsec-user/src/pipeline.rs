@@ -76,6 +76,7 @@ struct Part {
 
 impl<O: Output> Pipeline<O> {
     /// A pipeline that has seen nothing yet.
+    #[must_use]
     pub fn new(settings: PipelineSettings, output: O) -> Self {
         Self {
             table: ConnectionTable::new(settings.timeouts, settings.hash_keys),
@@ -243,17 +244,16 @@ impl<O: Output> Pipeline<O> {
         if filter.is_everything() {
             return true;
         }
-        if let Some(key) = view.key() {
-            return filter.matches_flow(&key);
+        if let Ok(packet) = view.flow {
+            return filter.matches_flow(&packet.key);
         }
-        let link = &view.link;
+        let ethertype = view.link.ethertype.unwrap_or_default();
+        let vlan = view.link.vlan();
         match &view.content {
             Content::Arp(arp) => {
-                filter.matches_arp(link.ethertype, arp.sender.1, arp.target.1, link.vlan())
+                filter.matches_arp(ethertype, arp.sender.1, arp.target.1, vlan)
             }
-            Content::Ip(_) | Content::Other(_) => {
-                filter.matches_not_ip(link.ethertype, link.vlan())
-            }
+            Content::Ip(_) | Content::Other(_) => filter.matches_not_ip(ethertype, vlan),
         }
     }
 }

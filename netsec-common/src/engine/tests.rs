@@ -106,6 +106,40 @@ fn a_sample_of_a_cut_capture_holds_what_is_at_hand() {
     assert_eq!(*rig.samples.sent.borrow(), [(cut.frame, 1054)]);
 }
 
+/// The kernel's sink writes into its record how much was asked for.
+#[test]
+fn no_sample_is_asked_for_more_than_the_frame_has() {
+    #[derive(Default)]
+    struct Asked(core::cell::RefCell<Vec<(u32, u32)>>);
+    impl SampleSink<&[u8]> for Asked {
+        fn sample(&self, _bytes: &&[u8], captured: u32, wire_bytes: u32) -> Delivery {
+            self.0.borrow_mut().push((captured, wire_bytes));
+            Delivery::Sent
+        }
+    }
+    let rig = Rig::new(0);
+    let asked = Asked::default();
+    let bytes = [0; 98];
+    for snap_bytes in [0, 97, 98, 99, u32::MAX] {
+        rig.sample(Sampling::All, snap_bytes);
+        let engine = Engine {
+            config: &rig.config,
+            control: &rig.control,
+            row: &rig.row,
+            table: &rig.table,
+            samples: &asked,
+        };
+        let frame = Frame {
+            bytes: &bytes.as_slice(),
+            wire_bytes: 98,
+            start: crate::packet::Start::Ethernet,
+        };
+        engine.process(&frame, Ticks(1));
+    }
+    let expected = [0, 97, 98, 98, 98].map(|captured| (captured, 98));
+    assert_eq!(*asked.0.borrow(), expected);
+}
+
 #[test]
 fn samples_are_counted_sent_or_lost() {
     let rig = Rig::new(0);

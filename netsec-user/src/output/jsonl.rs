@@ -19,6 +19,7 @@ use self::stats::StatsLine;
 use super::{Coverage, Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::event::Sample;
+use crate::hook::Hook;
 use crate::packet::PacketView;
 use crate::summary::Summary;
 
@@ -48,6 +49,10 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W: Write> Output for JsonLines<W> {
+    fn add_hook(&mut self, hook: &Hook) {
+        self.sensor.hooks.push(hook.clone());
+    }
+
     fn packet(&mut self, sample: &Sample, view: &PacketView) -> io::Result<()> {
         let line = PacketLine::new(&self.sensor, sample, view);
         write_line(&mut self.out, &mut self.line, &line)

@@ -18,7 +18,7 @@ pub use self::style::{Colour, ColourFlag, Style, colour_choice};
 use super::{Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::event::Sample;
-use crate::hook::{Direction, HookId};
+use crate::hook::{Direction, Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
 
@@ -49,26 +49,30 @@ struct Widths {
 impl<W: Write> Text<W> {
     /// Text in this style.
     pub fn new(out: W, sensor: Sensor, style: Style) -> Self {
-        let interfaces: Vec<String> = if sensor.hooks.len() > 1 {
-            let names = sensor
-                .hooks
-                .iter()
-                .map(|hook| hook.interface.escape_default());
-            names.map(|name| name.to_string()).collect()
-        } else {
-            Vec::new()
-        };
-        Self {
+        let mut text = Self {
             out,
             line: Line::new(style),
             widths: Widths {
-                interface: interfaces.iter().map(String::len).max().unwrap_or_default(),
+                interface: 0,
                 source: ENDPOINT_MIN,
                 destination: ENDPOINT_MIN,
             },
             sensor,
-            interfaces,
+            interfaces: Vec::new(),
+        };
+        text.name_interfaces();
+        text
+    }
+
+    fn name_interfaces(&mut self) {
+        if self.sensor.hooks.len() < 2 {
+            return;
         }
+        let hooks = &self.sensor.hooks;
+        let names = hooks.iter().map(|hook| hook.interface.escape_default());
+        self.interfaces = names.map(|name| name.to_string()).collect();
+        let longest = self.interfaces.iter().map(String::len).max();
+        self.widths.interface = longest.unwrap_or_default();
     }
 
     /// The writer.
@@ -113,6 +117,11 @@ impl<W: Write> Text<W> {
 }
 
 impl<W: Write> Output for Text<W> {
+    fn add_hook(&mut self, hook: &Hook) {
+        self.sensor.hooks.push(hook.clone());
+        self.name_interfaces();
+    }
+
     fn packet(&mut self, sample: &Sample, view: &PacketView) -> io::Result<()> {
         self.packet_line(sample, view);
         self.end_line()

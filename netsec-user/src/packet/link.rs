@@ -7,7 +7,7 @@ use etherparse::{
     ArpPacketSlice, EtherType, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice,
 };
 use netsec_common::ledger::{Class, Counter};
-use netsec_common::packet::{Packet, Start};
+use netsec_common::packet::{Packet, Start, Vlan};
 
 use super::{Arp, Content, internet, names};
 
@@ -33,6 +33,18 @@ pub struct Link {
     pub ethertype: Option<u16>,
     /// What carries the IP packet, when it is not the Ethernet type itself.
     pub carrier: Option<Carrier>,
+}
+
+impl Link {
+    /// The outer two VLAN identifiers, as a flow key has them.
+    #[must_use]
+    pub fn vlan(&self) -> Vlan {
+        let mut vlans = self.vlans.iter().copied();
+        Vlan {
+            outer: vlans.next().unwrap_or_default(),
+            inner: vlans.next().unwrap_or_default(),
+        }
+    }
 }
 
 /// What may stand between the Ethernet type and an IP header.

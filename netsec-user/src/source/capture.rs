@@ -263,6 +263,7 @@ impl Capture {
             size_bytes,
             buffer,
             format,
+            current: None,
             end,
         })
     }

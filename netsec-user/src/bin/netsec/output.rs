@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use anyhow::Result;
 use netsec_user::connection::Timeouts;
 use netsec_user::filter::Filter;
-use netsec_user::output::{ColourFlag, JsonLines, Output, Style, Text, colour_choice};
+use netsec_user::output::{ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice};
 use netsec_user::pipeline::PipelineSettings;
 
 use crate::args::{Cli, ColorWhen, Form, ShowArgs};
@@ -19,8 +19,12 @@ pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
     let out = io::stdout().lock();
     let is_terminal = out.is_terminal();
     let writer: BufWriter<StdoutLock<'static>> = BufWriter::with_capacity(1 << 16, out);
+    let sensor = Sensor {
+        hooks: Vec::new(),
+        community_seed: show.community_id_seed,
+    };
     match show.output {
-        Form::Jsonl => Box::new(JsonLines::new(writer, show.community_id_seed)),
+        Form::Jsonl => Box::new(JsonLines::new(writer, sensor)),
         Form::Text => {
             let flag = match cli.color {
                 ColorWhen::Auto => ColourFlag::Auto,
@@ -32,7 +36,7 @@ pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
                 colour: colour_choice(is_terminal, no_color.as_deref(), flag),
                 aligned: is_terminal,
             };
-            Box::new(Text::new(writer, show.community_id_seed, style))
+            Box::new(Text::new(writer, sensor, style))
         }
     }
 }

@@ -38,7 +38,13 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
 /// Says where the capture ended, when it is not where it should, and what was not read.
 fn report(capture: &Capture) {
     for skipped in capture.skipped() {
-        log::warn!("{}: {skipped}", capture.file());
+        log::warn!(
+            "{}: skipped {} frames of link type {} ({}), which netsec does not read",
+            capture.file(),
+            skipped.frames,
+            skipped.name(),
+            skipped.number,
+        );
     }
     if capture.clamped_times() > 0 {
         log::warn!(

@@ -149,7 +149,8 @@ const fn state_name(state: State) -> &'static str {
 /// EVE's words; `active` is our own, for a partial record of a connection that goes on.
 const fn reason(cause: EndCause) -> &'static str {
     match cause {
-        EndCause::IdleTimeout => "timeout",
+        // Suricata, too, keeps a closed flow until a timeout, and says so in `state`.
+        EndCause::Closed | EndCause::IdleTimeout => "timeout",
         EndCause::ActiveTimeout => "active",
         EndCause::TcpReuse => "tcp_reuse",
         EndCause::TableFull => "forced",

@@ -143,6 +143,7 @@ const fn short_state(state: State) -> &'static str {
 
 const fn cause_name(cause: EndCause) -> &'static str {
     match cause {
+        EndCause::Closed => "finished",
         EndCause::IdleTimeout => "idle-timeout",
         EndCause::ActiveTimeout => "active-timeout",
         EndCause::TcpReuse => "tcp-reuse",
@@ -153,6 +154,7 @@ const fn cause_name(cause: EndCause) -> &'static str {
 
 const fn short_cause(cause: EndCause) -> &'static str {
     match cause {
+        EndCause::Closed => "end",
         EndCause::IdleTimeout => "idle",
         EndCause::ActiveTimeout => "active",
         EndCause::TcpReuse => "reuse",
@@ -163,7 +165,10 @@ const fn short_cause(cause: EndCause) -> &'static str {
 
 const fn cause_paint(cause: EndCause) -> Paint {
     match cause {
-        EndCause::IdleTimeout | EndCause::ActiveTimeout | EndCause::Shutdown => Paint::Dim,
+        EndCause::Closed
+        | EndCause::IdleTimeout
+        | EndCause::ActiveTimeout
+        | EndCause::Shutdown => Paint::Dim,
         EndCause::TcpReuse => Paint::Plain,
         EndCause::TableFull => Paint::Bad,
     }
