@@ -106,6 +106,14 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// The same, for builds that embed the kernel object just built: whatever the environment names
+/// could be stale.
+pub(crate) fn cargo_with_object() -> Command {
+    let mut command = cargo();
+    command.env_remove("NETSEC_EBPF_OBJECT");
+    command
+}
+
 /// A command line as a person would type it.
 pub(crate) fn line_of(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program())
