@@ -140,3 +140,29 @@ impl ClockReading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_not_configured() {
+        assert!(!Config::default().is_current());
+        let control = Control::default();
+        assert_eq!(control.sampling(), Sampling::Off);
+        assert_eq!((control.snap_bytes(), control.injected()), (0, None));
+    }
+
+    #[test]
+    fn settings_do_not_touch_one_another() {
+        let control = Control::default();
+        control.set_sampling(Sampling::OneIn(u32::MAX));
+        control.set_snap_bytes(u32::MAX);
+        for now in [0, 5, u32::MAX] {
+            control.inject(Ticks(now));
+            assert_eq!(control.injected(), Some(Ticks(now)));
+        }
+        assert_eq!(control.sampling(), Sampling::OneIn(u32::MAX));
+        assert_eq!(control.snap_bytes(), u32::MAX);
+    }
+}

@@ -376,39 +376,4 @@ impl Snapshot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_in_n_is_exact_and_follows_a_smaller_n() {
-        let row = Row::new();
-        let taken = (0..1000).filter(|_| row.one_in(10)).count();
-        assert_eq!(taken, 100);
-        assert!(!row.one_in(0));
-        while !row.one_in(1000) {}
-        let wait = (0..).position(|_| row.one_in(3));
-        assert_eq!(wait, Some(3), "a countdown of the old n would take 1000");
-    }
-
-    #[test]
-    fn snapshot_refuses_a_frame_in_progress() {
-        let row = Row::new();
-        row.begin();
-        row.count(Counter::Frames);
-        assert_eq!(row.snapshot(3), None);
-        row.count(Counter::Arp);
-        row.end();
-        let snapshot = row.snapshot(1).unwrap();
-        assert_eq!(snapshot.get(Counter::Frames), 1);
-        assert_eq!(snapshot.imbalance(), 0);
-    }
-
-    #[test]
-    fn names_are_unique() {
-        for (i, a) in Counter::ALL.iter().enumerate() {
-            for b in Counter::ALL.iter().skip(i + 1) {
-                assert_ne!(a.name(), b.name());
-            }
-        }
-    }
-}
+mod tests;

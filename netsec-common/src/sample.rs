@@ -101,3 +101,40 @@ impl SampleHeader {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sampling_survives_its_word() {
+        let all = [Sampling::Off, Sampling::All];
+        let counted = [0, 1, u32::MAX].map(|n| [Sampling::FirstOfFlow(n), Sampling::OneIn(n)]);
+        for sampling in all.into_iter().chain(counted.into_iter().flatten()) {
+            assert_eq!(Sampling::from_abi(sampling.to_abi()), sampling);
+        }
+    }
+
+    #[test]
+    fn an_unknown_sampling_is_off() {
+        assert_eq!(Sampling::from_abi(0), Sampling::Off, "a zeroed page");
+        assert_eq!(Sampling::from_abi(4 << 32 | 5), Sampling::Off);
+        assert_eq!(Sampling::from_abi(u64::MAX), Sampling::Off);
+    }
+
+    #[test]
+    fn a_sample_header_is_read_as_it_was_written() {
+        let header = SampleHeader {
+            monotonic_ns: 0x0102_0304_0506_0708,
+            wire_bytes: 1514,
+            captured_bytes: 64,
+        };
+        let mut record = [0xee; 20];
+        record[..8].copy_from_slice(&header.monotonic_ns.to_ne_bytes());
+        record[8..12].copy_from_slice(&header.wire_bytes.to_ne_bytes());
+        record[12..16].copy_from_slice(&header.captured_bytes.to_ne_bytes());
+        assert_eq!(SampleHeader::read(&record), Some(header));
+        assert_eq!(SampleHeader::read(&record[..16]), Some(header));
+        assert_eq!(SampleHeader::read(&record[..15]), None);
+    }
+}

@@ -17,8 +17,14 @@
 
 pub mod connection;
 pub mod event;
+pub mod filter;
 pub mod hook;
+pub mod live;
 pub mod object;
+pub mod output;
+pub mod packet;
+pub mod pipeline;
+pub mod replay;
 pub mod settings;
 pub mod source;
 pub mod summary;

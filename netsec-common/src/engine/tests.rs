@@ -103,7 +103,7 @@ fn a_sample_of_a_cut_capture_holds_what_is_at_hand() {
     let rig = Rig::new(0);
     rig.sample(Sampling::All, 200);
     rig.run(&cut, Ticks(1));
-    assert_eq!(*rig.samples.sent.borrow(), [(cut.frame.clone(), 1054)]);
+    assert_eq!(*rig.samples.sent.borrow(), [(cut.frame, 1054)]);
 }
 
 #[test]

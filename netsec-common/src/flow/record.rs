@@ -102,3 +102,67 @@ fn halves(word: u64) -> (u32, u32) {
         u32::from_ne_bytes([e, f, g, h]),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+    use core::net::SocketAddr;
+
+    use super::*;
+    use crate::packet::{Vlan, protocol};
+
+    fn record() -> FlowRecord {
+        let source: SocketAddr = ([192, 0, 2, 1], 50_000).into();
+        let destination: SocketAddr = ([192, 0, 2, 2], 443).into();
+        let vlan = Vlan { outer: 7, inner: 8 };
+        FlowRecord {
+            key: FlowKey::from_endpoints(source, destination, protocol::TCP, vlan),
+            bytes: 0x0102_0304_0506,
+            first: Ticks(11),
+            last: Ticks(12),
+            packets: 13,
+            slot: 14,
+            generation: 0xabcd,
+            tcp_flags: 0x1b,
+            reason: EndReason::Idle as u8,
+            first_tcp_flags: 0x02,
+            reserved: [0; 3],
+        }
+    }
+
+    /// The record as the kernel writes it: each field at its offset.
+    fn bytes(record: &FlowRecord) -> Vec<u8> {
+        let mut bytes = record.key.words().map(u64::to_ne_bytes).concat();
+        bytes.extend(record.bytes.to_ne_bytes());
+        for field in [record.first.0, record.last.0, record.packets, record.slot] {
+            bytes.extend(field.to_ne_bytes());
+        }
+        bytes.extend(record.generation.to_ne_bytes());
+        bytes.extend([record.tcp_flags, record.reason, record.first_tcp_flags]);
+        bytes.extend(record.reserved);
+        bytes
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        assert_eq!(FlowRecord::read(&bytes(&record())), Some(record()));
+    }
+
+    #[test]
+    fn a_record_of_another_size_is_refused() {
+        let bytes = bytes(&record());
+        assert_eq!(FlowRecord::read(&bytes[..71]), None);
+        assert_eq!(FlowRecord::read(&[&*bytes, &[0]].concat()), None);
+        assert_eq!(FlowRecord::read(&bytes.repeat(2)), None);
+        assert_eq!(FlowRecord::read(&[]), None);
+    }
+
+    #[test]
+    fn reasons_survive_their_numbers() {
+        let known: Vec<_> = (0..=u8::MAX).filter_map(EndReason::from_abi).collect();
+        assert_eq!(known.len(), 4);
+        for reason in known {
+            assert_eq!(EndReason::from_abi(reason as u8), Some(reason));
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The parser alone and in the engine, held to the fixtures.
 
 mod differential;
+mod key;
 mod property;
 
 use alloc::vec::Vec;

@@ -327,3 +327,6 @@ impl Half {
         self.side.tcp_flags |= delta.tcp_flags;
     }
 }
+
+#[cfg(test)]
+mod tests;

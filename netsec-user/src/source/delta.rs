@@ -211,3 +211,6 @@ impl Seen {
 fn change_word(seen: &Seen) -> u64 {
     seen.bytes & ((1 << 48) - 1) | u64::from(seen.generation) << 48
 }
+
+#[cfg(test)]
+mod tests;

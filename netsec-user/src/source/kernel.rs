@@ -9,6 +9,7 @@ mod error;
 mod interface;
 mod load;
 mod shared;
+mod test_run;
 
 use std::fmt;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub use attach::{Attachment, XdpMode, XdpModeInUse};
 pub use error::KernelError;
 pub use interface::{Interface, XdpOnInterface};
 pub use load::KernelSettings;
+pub use test_run::TestRunOutcome;
 
 /// Attempts to read a CPU's ledger between two frames.
 const LEDGER_TRIES: u32 = 4_096;

@@ -57,6 +57,32 @@ impl Bench {
         self.table.records.sent.borrow().clone()
     }
 
+    /// Checks that flow 0 left its slot by `record` and began anew with one packet of 7 bytes.
+    fn check_restarted(&mut self, record: &FlowRecord, old_flags: u8, (now, tcp_flags): (u32, u8)) {
+        self.moved(&[
+            (Counter::FlowPackets, 1),
+            (Counter::FlowBytes, 7),
+            (Counter::FlowsRestarted, 1),
+            (Counter::ExportedPackets, 1),
+            (Counter::ExportedBytes, 100),
+        ]);
+        let counts = (record.packets, record.bytes, record.generation);
+        assert_eq!(counts, (1, 100, 1));
+        assert_eq!((record.tcp_flags, record.last), (old_flags, Ticks(1000)));
+        let slot = self.slot(0).unwrap();
+        assert_eq!(slot.key, key(0));
+        let expected = Counts {
+            bytes: 7,
+            packets: 1,
+            generation: 2,
+            tcp_flags,
+            first_tcp_flags: tcp_flags,
+            first: Ticks(now),
+            last: Ticks(now),
+        };
+        assert_eq!(slot.counts, expected);
+    }
+
     /// Opens flows 0 to 3, one packet of 100 bytes at each tick from 1 on, and forgets the counts.
     fn filled() -> Self {
         let mut bench = Self::new();
@@ -258,30 +284,7 @@ fn restart(idle_ticks: u32, old_flags: u8, now: u32, flags: u8) -> Option<EndRea
         return None;
     };
     assert_eq!(packets, 1);
-    bench.moved(&[
-        (Counter::FlowPackets, 1),
-        (Counter::FlowBytes, 7),
-        (Counter::FlowsRestarted, 1),
-        (Counter::ExportedPackets, 1),
-        (Counter::ExportedBytes, 100),
-    ]);
-    assert_eq!(
-        (record.packets, record.bytes, record.generation),
-        (1, 100, 1)
-    );
-    assert_eq!((record.tcp_flags, record.last), (old_flags, Ticks(1000)));
-    let slot = bench.slot(0).unwrap();
-    assert_eq!(slot.key, key(0));
-    let expected = Counts {
-        bytes: 7,
-        packets: 1,
-        generation: 2,
-        tcp_flags: flags,
-        first_tcp_flags: flags,
-        first: Ticks(now),
-        last: Ticks(now),
-    };
-    assert_eq!(slot.counts, expected);
+    bench.check_restarted(&record, old_flags, (now, flags));
     EndReason::from_abi(record.reason)
 }
 

@@ -1,6 +1,7 @@
 //! Loading the object: sizes, configuration, one pair of rings per CPU.
 
 use std::fs;
+use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
 use aya::programs::{SchedClassifier, Xdp};
@@ -14,8 +15,7 @@ use netsec_common::ledger::{Row, Snapshot};
 use log::Log;
 use nix::sys::mman::ProtFlags;
 use nix::sys::resource::{Resource, setrlimit};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::time::interval;
 
 use super::super::delta::DeltaReader;
 use super::clock::{self, TickClock};
@@ -33,6 +33,9 @@ const RINGBUF: u32 = 27;
 
 /// `Level::Debug` of aya-log; zero is off, and the verifier then drops the log calls.
 const LOG_DEBUG: u8 = 4;
+
+/// How often the kernel side's log is read.
+const LOG_PERIOD: Duration = Duration::from_millis(50);
 
 /// What a kernel engine is loaded with.
 #[derive(Clone, Copy, Debug)]
@@ -179,27 +182,20 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
 
 /// Forwards the kernel side's log lines to this process's log, from a task of the runtime.
 fn start_log(ebpf: &mut Ebpf) {
-    let logger = match EbpfLogger::init(ebpf) {
-        Ok(logger) => logger,
-        Err(error) => {
-            log::warn!("the kernel side's log cannot be read: {error}");
-            return;
+    match EbpfLogger::init(ebpf) {
+        Ok(logger) => {
+            tokio::spawn(forward_log(logger));
         }
-    };
-    let readable = match AsyncFd::with_interest(logger, Interest::READABLE) {
-        Ok(readable) => readable,
-        Err(error) => {
-            log::warn!("the kernel side's log cannot be waited for: {error}");
-            return;
-        }
-    };
-    tokio::spawn(forward_log(readable));
+        Err(error) => log::warn!("the kernel side's log cannot be read: {error}"),
+    }
 }
 
-async fn forward_log(mut readable: AsyncFd<EbpfLogger<&'static dyn Log>>) {
-    while let Ok(mut guard) = readable.readable_mut().await {
-        guard.get_inner_mut().flush();
-        guard.clear_ready();
+/// Polled like the other rings: a line a frame would be a wake-up a frame.
+async fn forward_log(mut logger: EbpfLogger<&'static dyn Log>) {
+    let mut due = interval(LOG_PERIOD);
+    loop {
+        due.tick().await;
+        logger.flush();
     }
 }
 

@@ -92,7 +92,7 @@ impl Model {
     fn sum_records(records: &[FlowRecord], sums: &mut Sums) -> (u64, u64) {
         let mut own = Sums::new();
         for record in records {
-            let set = (record.slot - Table::FIRST_SLOT) / WAYS as u32;
+            let set = (record.slot - Table::FIRST_SLOT) / 4;
             let (packets, bytes) = (u64::from(record.packets), record.bytes);
             add(sums, set, record.key, packets, bytes);
             add(&mut own, set, record.key, packets, bytes);

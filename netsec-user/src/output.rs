@@ -1,0 +1,68 @@
+//! What the sensor says: text for people, EVE-shaped JSON Lines for programs.
+//!
+//! An output formats and writes; it decides nothing and reads no clock. Times are traffic times in
+//! UTC. Writers are the caller's: buffered, and a closed pipe comes back as the [`io::Error`] it is.
+
+mod community;
+mod coverage;
+mod endpoint;
+mod jsonl;
+pub mod number;
+mod text;
+mod timestamp;
+
+use std::io;
+
+pub use self::community::community_id;
+pub use self::coverage::{Coverage, Identity, Losses};
+pub use self::endpoint::{Endpoint, endpoints};
+pub use self::jsonl::JsonLines;
+pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
+use crate::connection::{Connection, EndCause, State};
+use crate::event::Sample;
+use crate::hook::{Hook, HookId};
+use crate::packet::PacketView;
+use crate::summary::Summary;
+
+/// Takes what the pipeline found worth saying.
+///
+/// # Errors
+///
+/// Every method gives back the writer's error. After one, the output may have written a part of a
+/// line; [`BrokenPipe`](io::ErrorKind::BrokenPipe) means that the reader has gone.
+pub trait Output {
+    /// Writes one packet; `view` is the decoded `sample`.
+    fn packet(&mut self, sample: &Sample, view: &PacketView) -> io::Result<()>;
+
+    /// Writes one connection record.
+    fn connection(
+        &mut self,
+        connection: &Connection,
+        state: State,
+        cause: EndCause,
+    ) -> io::Result<()>;
+
+    /// Writes what an interval, or the whole run, held.
+    fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+
+    /// Passes on what the writer holds back.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// What every output has to know of the sensor.
+#[derive(Clone, Debug, Default)]
+pub struct Sensor {
+    /// The hooks, in the order of their [`HookId`]s.
+    pub hooks: Vec<Hook>,
+    /// Seed of the Community IDs, 0 unless the operator's other tools use another.
+    pub community_seed: u16,
+}
+
+impl Sensor {
+    fn hook(&self, id: HookId) -> Option<&Hook> {
+        self.hooks.get(usize::from(id.0))
+    }
+}
+
+#[cfg(test)]
+mod fixtures;
