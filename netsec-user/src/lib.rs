@@ -13,7 +13,10 @@
 //! 8. [`connection`]: both directions of a flow, joined;
 //! 9. [`filter`]: which packets and connections are of interest;
 //! 10. [`summary`]: what an interval held;
-//! 11. [`output`]: text for people, JSON Lines for programs.
+//! 11. [`output`]: text for people, JSON Lines for programs;
+//! 12. [`pipeline`]: the stages put together, for any source;
+//! 13. [`replay`]: a capture through the pipeline;
+//! 14. [`live`]: the kernel's events through the pipeline.
 
 pub mod connection;
 pub mod event;

@@ -15,7 +15,7 @@ pub(crate) fn run() -> Result<()> {
         ("BPF", bpf()),
     ] {
         if let Err(error) = result {
-            say(&format!("{name}: {error:?}"));
+            say(&format!("{name}: {}", process::reasons(&error)));
             failed.push(name);
         }
     }

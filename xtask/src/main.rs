@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match dispatch(Cli::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            process::say(&format!("error: {error:?}"));
+            process::say(&format!("error: {}", process::reasons(&error)));
             ExitCode::FAILURE
         }
     }

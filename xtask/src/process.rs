@@ -28,6 +28,12 @@ pub(crate) fn say(line: &str) {
     drop(writeln!(io::stderr(), "{line}"));
 }
 
+/// An error and its causes, without the trace of calls that the environment may ask for.
+pub(crate) fn reasons(error: &anyhow::Error) -> String {
+    let reasons: Vec<_> = error.chain().map(ToString::to_string).collect();
+    reasons.join("\n  because ")
+}
+
 /// Runs a program to its end with its output in a log file, showing one line of progress.
 ///
 /// # Errors
@@ -208,7 +214,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo err >&2; exit 3"]);
         let error = step("unit test of a failing step", &mut command, "try again").unwrap_err();
-        let text = format!("{error:?}");
+        let text = reasons(&error);
         for part in ["sh -c", "out\nerr", "exit status: 3", "try again"] {
             assert!(text.contains(part), "{part:?} is missing from {text}");
         }
@@ -222,6 +228,6 @@ mod tests {
             "install it",
         )
         .unwrap_err();
-        assert!(format!("{error:?}").contains("no-such-program"));
+        assert!(reasons(&error).contains("no-such-program"));
     }
 }

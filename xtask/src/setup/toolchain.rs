@@ -76,7 +76,7 @@ pub(crate) fn install() -> Result<Toolchain> {
                 Some(toolchain) => return Ok(toolchain),
                 None => tried.push("installed, but still not usable".to_owned()),
             },
-            Err(error) => tried.push(format!("{error:?}")),
+            Err(error) => tried.push(process::reasons(&error)),
         }
     }
     bail!(
