@@ -6,12 +6,17 @@
 //! 1. [`time`]: wall time, and the one place that reads a clock;
 //! 2. [`hook`]: where frames are seen: an interface and a direction;
 //! 3. [`event`]: what every source delivers: header samples, flow deltas, ledger readings;
-//! 4. [`source`]: captures through the engine on the host, live traffic through the kernel;
-//! 5. [`packet`]: sampled headers, decoded;
-//! 6. [`connection`]: both directions of a flow, joined;
-//! 7. [`filter`]: which packets and connections are of interest;
-//! 8. [`summary`]: what an interval held;
-//! 9. [`output`]: text for people, JSON Lines for programs.
+//! 4. [`settings`]: what the engine is asked to do;
+//! 5. [`object`]: the kernel object inside this program;
+//! 6. [`source`]: captures through the engine on the host, live traffic through the kernel;
+//! 7. [`packet`]: sampled headers, decoded;
+//! 8. [`connection`]: both directions of a flow, joined;
+//! 9. [`filter`]: which packets and connections are of interest;
+//! 10. [`summary`]: what an interval held;
+//! 11. [`output`]: text for people, JSON Lines for programs;
+//! 12. [`pipeline`]: the stages put together, for any source;
+//! 13. [`replay`]: a capture through the pipeline;
+//! 14. [`live`]: the kernel's events through the pipeline.
 
 pub mod connection;
 pub mod event;

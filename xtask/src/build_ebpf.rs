@@ -12,9 +12,15 @@ use sha2::{Digest as _, Sha256};
 use crate::setup::{self, Core, TARGET, Tools};
 use crate::{process, workspace};
 
+/// The profile in Cargo.toml.
+const PROFILE: &str = "bpf";
+
+const REMEDY: &str =
+    "the kernel side is in netsec-ebpf and netsec-common; `cargo xtask setup` shows the tools";
+
 /// Builds the object and prints its path and SHA-256.
 pub(crate) fn run() -> Result<()> {
-    let object = build(&setup::tools()?, &[])?;
+    let object = build(&setup::tools()?)?;
     let bytes = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     let digest = Sha256::digest(&bytes);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -23,24 +29,31 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Builds the object, and puts it where netsec-user's build script finds it.
-pub(crate) fn build(tools: &Tools, flags: &[&str]) -> Result<PathBuf> {
+pub(crate) fn build(tools: &Tools) -> Result<PathBuf> {
+    let folder = workspace::own_target().join("ebpf");
     process::step(
         "building the kernel object",
-        &mut command(tools, flags)?,
-        "the kernel side is in netsec-ebpf and netsec-common; `cargo xtask setup` shows the tools",
+        &mut cargo(tools, "build", &folder, &[])?,
+        REMEDY,
     )?;
-    let built = build_folder().join(TARGET).join("bpf/netsec");
+    let built = folder.join(TARGET).join(PROFILE).join("netsec");
     let object = workspace::object();
     install(&built, &object)
         .with_context(|| format!("cannot copy {} to {}", built.display(), object.display()))?;
     Ok(object)
 }
 
-fn build_folder() -> PathBuf {
-    workspace::own_target().join("ebpf")
+/// Compiles the kernel side with warnings denied, and keeps nothing of it.
+pub(crate) fn check(tools: &Tools) -> Result<()> {
+    let folder = workspace::own_target().join("ebpf-check");
+    process::step(
+        "checking the kernel side for BPF",
+        &mut cargo(tools, "check", &folder, &["-Dwarnings"])?,
+        REMEDY,
+    )
 }
 
-fn command(tools: &Tools, flags: &[&str]) -> Result<Command> {
+fn cargo(tools: &Tools, verb: &str, target: &Path, flags: &[&str]) -> Result<Command> {
     let toolchain = &tools.toolchain;
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(
@@ -64,12 +77,12 @@ fn command(tools: &Tools, flags: &[&str]) -> Result<Command> {
             "CARGO_ENCODED_RUSTFLAGS",
             rustflags(tools, flags).join("\x1f"),
         )
-        // A stable compiler takes the flags of this target only so.
+        // For BPF instructions in line, which are unstable.
         .env("RUSTC_BOOTSTRAP", "1")
-        .args(["build", "--locked", "--package", "netsec-ebpf"])
-        .args(["--profile", "bpf", "--target", TARGET])
+        .args([verb, "--locked", "--package", "netsec-ebpf"])
+        .args(["--profile", PROFILE, "--target", TARGET])
         .arg("--target-dir")
-        .arg(build_folder());
+        .arg(target);
     match toolchain.core {
         Core::Prebuilt => {}
         Core::Source => {
@@ -98,23 +111,24 @@ fn rustflags(tools: &Tools, more: &[&str]) -> Vec<String> {
 }
 
 /// Folders whose names must not show, and what stands for them. Of several that fit a path the
-/// compiler takes the last.
-fn remapped(tools: &Tools) -> Vec<(PathBuf, String)> {
-    let toolchain = &tools.toolchain;
+/// compiler takes the last, so the widest comes first: a distribution's sysroot is `/usr`.
+fn remapped(tools: &Tools) -> Vec<(PathBuf, &'static str)> {
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo")));
-    let mut pairs: Vec<_> = cargo_home
-        .map(|home| (home, "/cargo".to_owned()))
-        .into_iter()
-        .collect();
-    pairs.push((toolchain.sysroot.clone(), "/rustc".to_owned()));
-    pairs.push((workspace::root().to_owned(), "/netsec".to_owned()));
+    let mut pairs = vec![(tools.toolchain.sysroot.clone(), "/rustc")];
+    pairs.extend(cargo_home.map(|home| (home, "/cargo")));
+    pairs.push((workspace::root().to_owned(), "/netsec"));
     pairs
 }
 
-/// Copies in a way that no reader ever finds half a file.
+/// Copies in a way that no reader ever finds half a file, and only what is new: cargo builds
+/// netsec-user anew for each change of the file's time.
 fn install(from: &Path, to: &Path) -> io::Result<()> {
+    let bytes = fs::read(from)?;
+    if fs::read(to).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
     let partial = to.with_extension("o.partial");
-    fs::copy(from, &partial)?;
+    fs::write(&partial, bytes)?;
     fs::rename(&partial, to)
 }

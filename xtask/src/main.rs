@@ -1,10 +1,15 @@
 //! netsec's build, test and run commands: `cargo xtask <verb>`.
 
 mod build_ebpf;
+mod lint;
 mod process;
+mod run;
 mod setup;
+mod test;
+mod tidy;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -28,13 +33,29 @@ enum Verb {
     Setup,
     /// Builds the kernel object into target/netsec.bpf.o, the same bytes in every checkout.
     BuildEbpf,
+    /// Builds everything and runs `netsec ARGS`, as root where live traffic is read.
+    Run {
+        /// What `netsec` takes; without a verb of its own it is `netsec run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Builds everything and runs every test; those that need the kernel run as root.
+    Test {
+        /// What `cargo test` takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Checks format, clippy, documentation and the BPF build, with warnings denied.
+    Lint,
+    /// Checks the invariants of ARCHITECTURE.md that a program can check.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            process::say(&format!("error: {error:?}"));
+            process::say(&format!("error: {}", process::reasons(&error)));
             ExitCode::FAILURE
         }
     }
@@ -44,5 +65,9 @@ fn dispatch(verb: Verb) -> Result<()> {
     match verb {
         Verb::Setup => setup::run(),
         Verb::BuildEbpf => build_ebpf::run(),
+        Verb::Run { args } => run::run(args),
+        Verb::Test { args } => test::run(&args),
+        Verb::Lint => lint::run(),
+        Verb::Tidy => tidy::run(),
     }
 }

@@ -28,6 +28,12 @@ pub(crate) fn say(line: &str) {
     drop(writeln!(io::stderr(), "{line}"));
 }
 
+/// An error and its causes, without the trace of calls that the environment may ask for.
+pub(crate) fn reasons(error: &anyhow::Error) -> String {
+    let reasons: Vec<_> = error.chain().map(ToString::to_string).collect();
+    reasons.join("\n  because ")
+}
+
 /// Runs a program to its end with its output in a log file, showing one line of progress.
 ///
 /// # Errors
@@ -103,6 +109,14 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
+    command
+}
+
+/// The same, for builds that embed the kernel object just built: whatever the environment names
+/// could be stale.
+pub(crate) fn cargo_with_object() -> Command {
+    let mut command = cargo();
+    command.env_remove("NETSEC_EBPF_OBJECT");
     command
 }
 
@@ -200,7 +214,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo err >&2; exit 3"]);
         let error = step("unit test of a failing step", &mut command, "try again").unwrap_err();
-        let text = format!("{error:?}");
+        let text = reasons(&error);
         for part in ["sh -c", "out\nerr", "exit status: 3", "try again"] {
             assert!(text.contains(part), "{part:?} is missing from {text}");
         }
@@ -214,6 +228,6 @@ mod tests {
             "install it",
         )
         .unwrap_err();
-        assert!(format!("{error:?}").contains("no-such-program"));
+        assert!(reasons(&error).contains("no-such-program"));
     }
 }

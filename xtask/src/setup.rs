@@ -9,7 +9,7 @@ mod toolchain;
 
 use anyhow::{Result, bail};
 
-use crate::process::say;
+use crate::process::{self, say};
 pub(crate) use linker::Linker;
 pub(crate) use toolchain::{Core, TARGET, Toolchain};
 
@@ -50,7 +50,7 @@ pub(crate) fn tools() -> Result<Tools> {
     for toolchain in candidates {
         match linker::install(&toolchain) {
             Ok(linker) => return Ok(Tools { toolchain, linker }),
-            Err(error) => refusals.push(format!("for {toolchain}: {error:?}")),
+            Err(error) => refusals.push(format!("for {toolchain}: {}", process::reasons(&error))),
         }
     }
     bail!("no bpf-linker\n{}", refusals.join("\n"))

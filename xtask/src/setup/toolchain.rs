@@ -38,8 +38,6 @@ pub(crate) struct Toolchain {
     pub(crate) core: Core,
     /// Version, such as `1.96.0`.
     pub(crate) release: String,
-    /// Commit of the compiler's own source, when it tells.
-    pub(crate) commit: Option<String>,
     /// Major version of its LLVM: the linker's must be as new.
     pub(crate) llvm: u32,
 }
@@ -78,7 +76,7 @@ pub(crate) fn install() -> Result<Toolchain> {
                 Some(toolchain) => return Ok(toolchain),
                 None => tried.push("installed, but still not usable".to_owned()),
             },
-            Err(error) => tried.push(format!("{error:?}")),
+            Err(error) => tried.push(process::reasons(&error)),
         }
     }
     bail!(
@@ -176,9 +174,6 @@ fn inspect(folder: &Path) -> Option<Toolchain> {
         cargo: folder.join("cargo"),
         core,
         release: release.to_owned(),
-        commit: field(&verbose, "commit-hash")
-            .filter(|&hash| hash != "unknown")
-            .map(str::to_owned),
         llvm: field(&verbose, "LLVM version")?
             .split('.')
             .next()?
