@@ -145,7 +145,9 @@ impl<O: Output> Pipeline<O> {
             let summary = self.sum_up(&self.interval, due, readings, false);
             self.output.summary(&summary)?;
             // A quiet stretch of several intervals gives one summary, not many empty ones.
-            let interval_ns = i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX).max(1);
+            let interval_ns = i64::try_from(interval.as_nanos())
+                .unwrap_or(i64::MAX)
+                .max(1);
             let behind = now.ns_since(due) / interval_ns;
             let next = due.plus_ns(behind.saturating_mul(interval_ns));
             self.begin_interval(next, readings);
@@ -250,9 +252,7 @@ impl<O: Output> Pipeline<O> {
         let ethertype = view.link.ethertype.unwrap_or_default();
         let vlan = view.link.vlan();
         match &view.content {
-            Content::Arp(arp) => {
-                filter.matches_arp(ethertype, arp.sender.1, arp.target.1, vlan)
-            }
+            Content::Arp(arp) => filter.matches_arp(ethertype, arp.sender.1, arp.target.1, vlan),
             Content::Ip(_) | Content::Other(_) => filter.matches_not_ip(ethertype, vlan),
         }
     }

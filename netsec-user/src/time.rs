@@ -77,7 +77,10 @@ mod tests {
             WallTime::from_ns(1_000_000_123_456_789).to_string(),
             "1970-01-12T13:46:40.123456Z"
         );
-        assert_eq!(WallTime::from_ns(0).to_string(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(
+            WallTime::from_ns(0).to_string(),
+            "1970-01-01T00:00:00.000000Z"
+        );
     }
 
     #[test]
@@ -85,6 +88,9 @@ mod tests {
         let far = WallTime::from_ns(i64::MAX);
         assert_eq!(far.plus(Duration::from_secs(1)), far);
         assert_eq!(WallTime::from_ns(5).since(far), Duration::ZERO);
-        assert_eq!(far.since(WallTime::from_ns(i64::MAX - 7)), Duration::from_nanos(7));
+        assert_eq!(
+            far.since(WallTime::from_ns(i64::MAX - 7)),
+            Duration::from_nanos(7)
+        );
     }
 }

@@ -120,7 +120,10 @@ mod tests {
         for word in 0..5 {
             let mut words = base.words();
             words[word] ^= 1 << 40;
-            assert_ne!(hash([7; 10], &base), hash([7; 10], &FlowKey::from_words(words)));
+            assert_ne!(
+                hash([7; 10], &base),
+                hash([7; 10], &FlowKey::from_words(words))
+            );
         }
         assert_ne!(hash([7; 10], &base), hash([8; 10], &base));
     }

@@ -267,7 +267,11 @@ impl Entry {
     fn is_opposite_originator(&self, flow: &FlowKey, opposite: &FlowKey) -> bool {
         let [straight, other] = &self.halves;
         let (Some((first, _)), Some((other_first, _))) = (straight.times, other.times) else {
-            let half = if straight.times.is_some() { straight } else { other };
+            let half = if straight.times.is_some() {
+                straight
+            } else {
+                other
+            };
             // Alone, a SYN-ACK still says that the other side began.
             let answers = half.first_tcp_flags & SYN_ACK == SYN_ACK;
             return straight.times.is_some() == answers;
@@ -314,7 +318,11 @@ const fn is_request(key: &FlowKey) -> bool {
 impl Half {
     fn add(&mut self, delta: &FlowDelta) {
         // A flow goes on after its connection was written out: what is new began just now.
-        let first = if delta.opened { delta.first } else { delta.last };
+        let first = if delta.opened {
+            delta.first
+        } else {
+            delta.last
+        };
         self.times = Some(match self.times {
             None => {
                 self.first_tcp_flags = delta.first_tcp_flags;

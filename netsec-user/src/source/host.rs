@@ -177,7 +177,8 @@ impl Clock {
 
     /// Ticks from the latest frame to this one; 0 for the first frame.
     fn step_to(&self, time: WallTime) -> i64 {
-        self.latest.map_or(0, |(latest, _)| time.ns_since(latest).div_euclid(TICK_NS))
+        self.latest
+            .map_or(0, |(latest, _)| time.ns_since(latest).div_euclid(TICK_NS))
     }
 
     /// The ticks of a frame that comes `step` after the latest one.
@@ -250,7 +251,9 @@ impl Touched {
 impl HostTable {
     fn new(sets: usize) -> Self {
         Self {
-            sets: std::iter::repeat_with(FlowSet::default).take(sets).collect(),
+            sets: std::iter::repeat_with(FlowSet::default)
+                .take(sets)
+                .collect(),
             touched: Touched {
                 bits: vec![Cell::new(0); sets.div_ceil(64)],
                 list: RefCell::default(),

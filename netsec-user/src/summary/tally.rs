@@ -199,7 +199,13 @@ mod tests {
         interval.add(&packet, &packet.key);
         total.merge(&interval);
         total.merge(&interval);
-        assert_eq!(total.services(9)[0].volume, Volume { bytes: 200, packets: 2 });
+        assert_eq!(
+            total.services(9)[0].volume,
+            Volume {
+                bytes: 200,
+                packets: 2
+            }
+        );
         assert_eq!(total.talkers(9).len(), 2);
     }
 }

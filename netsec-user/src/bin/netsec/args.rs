@@ -57,7 +57,12 @@ pub(crate) struct RunArgs {
     pub(crate) interfaces: Vec<String>,
     /// Where in the kernel to run: in the driver (native), after it (skb), or native with a
     /// fallback to skb
-    #[arg(long = "xdp-mode", visible_alias = "xdp", value_name = "MODE", default_value = "auto")]
+    #[arg(
+        long = "xdp-mode",
+        visible_alias = "xdp",
+        value_name = "MODE",
+        default_value = "auto"
+    )]
     pub(crate) mode: ModeArg,
     /// Stop after this long, such as 30s or 5m
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
@@ -202,7 +207,11 @@ fn sampling(text: &str) -> Result<Sampling, String> {
             .strip_prefix("first:")
             .and_then(number)
             .map(Sampling::FirstOfFlow)
-            .or_else(|| text.strip_prefix("1/").and_then(number).map(Sampling::OneIn)),
+            .or_else(|| {
+                text.strip_prefix("1/")
+                    .and_then(number)
+                    .map(Sampling::OneIn)
+            }),
     };
     parsed.ok_or_else(|| "has to be all, off, first:N or 1/N with N at least 1".to_owned())
 }
@@ -224,7 +233,9 @@ mod tests {
         assert_eq!(sampling("off"), Ok(Sampling::Off));
         assert_eq!(sampling("first:3"), Ok(Sampling::FirstOfFlow(3)));
         assert_eq!(sampling("1/100"), Ok(Sampling::OneIn(100)));
-        for wrong in ["", "first", "first:", "first:0", "1/0", "2/3", "1/-1", "every"] {
+        for wrong in [
+            "", "first", "first:", "first:0", "1/0", "2/3", "1/-1", "every",
+        ] {
             assert!(sampling(wrong).is_err(), "{wrong}");
         }
     }

@@ -47,8 +47,8 @@ pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
 ///
 /// [`UsageError`] for a filter that cannot be read.
 pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<PipelineSettings> {
-    let filter = Filter::parse(&show.filter.join(" "))
-        .map_err(|error| UsageError(error.to_string()))?;
+    let filter =
+        Filter::parse(&show.filter.join(" ")).map_err(|error| UsageError(error.to_string()))?;
     Ok(PipelineSettings {
         filter,
         timeouts: Timeouts {

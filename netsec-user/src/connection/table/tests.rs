@@ -240,7 +240,10 @@ fn reused_ports_begin_a_new_connection() {
         packet(CLIENT, SERVER, 3, SYN),
         packet(SERVER, CLIENT, 3, SYN_ACK),
     ]);
-    let causes: Vec<_> = ended.iter().map(|ended| (ended.cause, sides(ended))).collect();
+    let causes: Vec<_> = ended
+        .iter()
+        .map(|ended| (ended.cause, sides(ended)))
+        .collect();
     assert_eq!(
         causes,
         [(EndCause::TcpReuse, (2, 1)), (EndCause::Shutdown, (1, 1))]

@@ -165,10 +165,9 @@ const fn short_cause(cause: EndCause) -> &'static str {
 
 const fn cause_paint(cause: EndCause) -> Paint {
     match cause {
-        EndCause::Closed
-        | EndCause::IdleTimeout
-        | EndCause::ActiveTimeout
-        | EndCause::Shutdown => Paint::Dim,
+        EndCause::Closed | EndCause::IdleTimeout | EndCause::ActiveTimeout | EndCause::Shutdown => {
+            Paint::Dim
+        }
         EndCause::TcpReuse => Paint::Plain,
         EndCause::TableFull => Paint::Bad,
     }

@@ -83,7 +83,8 @@ impl TickClock {
     /// A reading of `CLOCK_MONOTONIC` in wall time.
     pub(super) fn wall(&self, monotonic_ns: u64) -> WallTime {
         let monotonic_ns = i64::try_from(monotonic_ns).unwrap_or(i64::MAX);
-        self.wall.plus_ns(monotonic_ns.saturating_sub(self.monotonic_ns))
+        self.wall
+            .plus_ns(monotonic_ns.saturating_sub(self.monotonic_ns))
     }
 
     /// A change in wall time.
@@ -99,7 +100,10 @@ impl TickClock {
 /// The length of a tick, from two readings.
 fn tick_ns(before: &ClockReading, after: &ClockReading) -> i64 {
     let ticks = u64::from(after.ticks.wrapping_sub(before.ticks));
-    let ns = after.monotonic_ns.saturating_sub(before.monotonic_ns).max(1);
+    let ns = after
+        .monotonic_ns
+        .saturating_sub(before.monotonic_ns)
+        .max(1);
     let measured = ticks * 1_000_000_000 / ns;
     let nearest = TICKS_PER_SECOND
         .into_iter()
@@ -113,16 +117,23 @@ fn read(ebpf: &mut Ebpf, map: &Array<MapData, [u8; 16]>) -> Result<ClockReading,
         .program(PROGRAM)
         .ok_or(KernelError::ObjectWithout { name: PROGRAM })?
         .try_into()
-        .map_err(|source| KernelError::Program { name: PROGRAM, source })?;
+        .map_err(|source| KernelError::Program {
+            name: PROGRAM,
+            source,
+        })?;
     program
         .test_run(TestRunOptions {
             data_in: Some(&FRAME),
             ..TestRunOptions::new()
         })
-        .map_err(|source| KernelError::Program { name: PROGRAM, source })?;
-    let bytes = map
-        .get(&0, 0)
-        .map_err(|source| KernelError::Map { name: "CLOCK", source })?;
+        .map_err(|source| KernelError::Program {
+            name: PROGRAM,
+            source,
+        })?;
+    let bytes = map.get(&0, 0).map_err(|source| KernelError::Map {
+        name: "CLOCK",
+        source,
+    })?;
     let reading = ClockReading::from_bytes(&bytes);
     if reading.abi_version == ABI_VERSION {
         Ok(reading)

@@ -74,7 +74,10 @@ pub enum KernelError {
         reason: String,
     },
     /// The kernel refused the object.
-    #[error("the kernel refuses netsec's eBPF object: {}\ntry: netsec needs Linux 5.10 or newer with BTF (CONFIG_DEBUG_INFO_BTF); this is {release}", chain(source))]
+    #[error(
+        "the kernel refuses netsec's eBPF object: {}\ntry: netsec needs Linux 5.10 or newer with BTF (CONFIG_DEBUG_INFO_BTF); this is {release}",
+        chain(source)
+    )]
     Load {
         /// Kernel release.
         release: String,
@@ -98,7 +101,9 @@ pub enum KernelError {
         source: MapError,
     },
     /// A map could not be mapped into memory.
-    #[error("netsec's map {name} cannot be mapped into memory: {source}\ntry: fewer --flow-slots, or a higher memory limit")]
+    #[error(
+        "netsec's map {name} cannot be mapped into memory: {source}\ntry: fewer --flow-slots, or a higher memory limit"
+    )]
     Share {
         /// The map.
         name: &'static str,
@@ -106,13 +111,17 @@ pub enum KernelError {
         source: io::Error,
     },
     /// The object lacks a part.
-    #[error("the eBPF object has no {name}: it is not netsec's, or of another version\ntry: cargo xtask build-ebpf")]
+    #[error(
+        "the eBPF object has no {name}: it is not netsec's, or of another version\ntry: cargo xtask build-ebpf"
+    )]
     ObjectWithout {
         /// What is missing.
         name: &'static str,
     },
     /// The object speaks another ABI.
-    #[error("the eBPF object has ABI version {object}, this netsec {ABI_VERSION}\ntry: cargo xtask build-ebpf, then build netsec again")]
+    #[error(
+        "the eBPF object has ABI version {object}, this netsec {ABI_VERSION}\ntry: cargo xtask build-ebpf, then build netsec again"
+    )]
     AbiVersion {
         /// The object's version.
         object: u32,

@@ -35,7 +35,11 @@ pub struct XdpOnInterface {
 
 impl fmt::Display for XdpOnInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.name.is_empty() { "?" } else { &self.name };
+        let name = if self.name.is_empty() {
+            "?"
+        } else {
+            &self.name
+        };
         write!(f, "\"{name}\" (id {}, {} mode)", self.id, self.mode)
     }
 }
@@ -54,12 +58,12 @@ impl Interface {
                 candidates,
             });
         };
-        let attributes = link_attributes(index).await.map_err(|reason| {
-            KernelError::System {
+        let attributes = link_attributes(index)
+            .await
+            .map_err(|reason| KernelError::System {
                 what: "the interface's state",
                 reason,
-            }
-        })?;
+            })?;
         let mut interface = Self {
             name: name.to_owned(),
             index,

@@ -8,20 +8,20 @@ use aya::programs::{SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
+use log::Log;
 use netsec_common::ABI_VERSION;
 use netsec_common::config::{Config, Control};
 use netsec_common::flow::FlowSet;
 use netsec_common::ledger::{Row, Snapshot};
-use log::Log;
 use nix::sys::mman::ProtFlags;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::time::interval;
 
 use super::super::delta::DeltaReader;
+use super::KernelEngine;
 use super::clock::{self, TickClock};
 use super::error::KernelError;
 use super::shared::{Shared, SharedEntry};
-use super::KernelEngine;
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
 
