@@ -221,8 +221,9 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// From two IPv4 addresses in the memory order of the packet.
     #[inline(always)]
-    pub(super) const fn v4(source: [u8; 4], destination: [u8; 4]) -> Self {
+    pub(super) const fn v4(source: u32, destination: u32) -> Self {
         Self {
             source: mapped(source),
             destination: mapped(destination),
@@ -231,12 +232,17 @@ impl Addresses {
 }
 
 #[inline(always)]
-const fn mapped([a, b, c, d]: [u8; 4]) -> [u64; 2] {
-    let [p, q, r, s] = MAPPED_PREFIX;
-    [
-        MAPPED_PREFIX_HIGH,
-        u64::from_ne_bytes([p, q, r, s, a, b, c, d]),
-    ]
+const fn mapped(address: u32) -> [u64; 2] {
+    const PREFIX: u64 = {
+        let [p, q, r, s] = MAPPED_PREFIX;
+        u64::from_ne_bytes([p, q, r, s, 0, 0, 0, 0])
+    };
+    let last_four = if cfg!(target_endian = "little") {
+        (address as u64) << 32
+    } else {
+        address as u64
+    };
+    [MAPPED_PREFIX_HIGH, PREFIX | last_four]
 }
 
 #[expect(
@@ -245,7 +251,7 @@ const fn mapped([a, b, c, d]: [u8; 4]) -> [u64; 2] {
 )]
 fn to_words(address: IpAddr) -> [u64; 2] {
     match address {
-        IpAddr::V4(v4) => mapped(v4.octets()),
+        IpAddr::V4(v4) => mapped(u32::from_ne_bytes(v4.octets())),
         IpAddr::V6(v6) => {
             let bits = v6.to_bits();
             [
