@@ -12,6 +12,15 @@ pub trait PacketBytes {
     /// One bounds check serves all fields of a header. `offset` stays under 2¹⁶ in all callers,
     /// which the verifier wants to see.
     fn header<const N: usize>(&self, offset: usize) -> Option<Self::Header<'_, N>>;
+
+    /// The same offset, which is under 128.
+    ///
+    /// Where paths meet that came by different offsets, the verifier walks what follows once for
+    /// each of them. The kernel's bytes make it forget the difference.
+    #[inline(always)]
+    fn merge_offsets(&self, offset: usize) -> usize {
+        offset
+    }
 }
 
 /// The fields of a header whose bounds were checked. A place beyond its end does not compile.

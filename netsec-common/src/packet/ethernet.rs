@@ -1,6 +1,6 @@
 //! Link headers: Ethernet, VLAN tags, MPLS labels, PPPoE.
 
-use super::key::Vlan;
+use super::key::VlanBits;
 use super::{HeaderBytes as _, PacketBytes};
 use crate::ledger::{Counter, Row};
 
@@ -37,10 +37,12 @@ const LLC_SNAP_BYTES: usize = 8;
 pub(super) struct Network {
     pub(super) version: Version,
     pub(super) offset: usize,
-    pub(super) vlan: Vlan,
+    pub(super) vlan: VlanBits,
 }
 
+/// A word wide, as all of [`Network`]: see [`VlanBits`].
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub(super) enum Version {
     V4,
     V6,
@@ -65,20 +67,20 @@ pub(super) fn read_tagged<P: PacketBytes>(
     mut offset: usize,
     row: &Row,
 ) -> Result<Network, Counter> {
-    let mut vlan = Vlan::default();
+    let mut vlan = VlanBits::default();
     if is_tag(ethertype) {
         let tag = bytes
             .header::<VLAN_BYTES>(offset)
             .ok_or(Counter::VlanTruncated)?;
         row.count(Counter::Vlan);
-        vlan.outer = tag.be16::<0>() & 0xfff;
+        vlan = VlanBits::outer(tag.be16::<0>());
         ethertype = tag.be16::<2>();
         offset += VLAN_BYTES;
         if is_tag(ethertype) {
             let tag = bytes
                 .header::<VLAN_BYTES>(offset)
                 .ok_or(Counter::VlanTruncated)?;
-            vlan.inner = tag.be16::<0>() & 0xfff;
+            vlan = vlan.with_inner(tag.be16::<0>());
             ethertype = tag.be16::<2>();
             offset += VLAN_BYTES;
         }

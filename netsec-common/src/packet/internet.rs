@@ -32,9 +32,10 @@ pub(super) fn read<P: PacketBytes>(
     network: &Network,
     row: &Row,
 ) -> Result<Packet, Counter> {
+    let offset = frame.bytes.merge_offsets(network.offset);
     let (addresses, payload) = match network.version {
-        Version::V4 => read_v4(frame, network.offset, row)?,
-        Version::V6 => read_v6(frame, network.offset, row)?,
+        Version::V4 => read_v4(frame, offset, row)?,
+        Version::V6 => read_v6(frame, offset, row)?,
     };
     transport::read(frame.bytes, addresses, network.vlan, &payload, row)
 }

@@ -49,15 +49,19 @@ impl FlowKey {
     /// A key from addresses as they stand in the packet.
     #[inline(always)]
     #[must_use]
-    pub const fn new(addresses: Addresses, ports: (u16, u16), protocol: u8, vlan: Vlan) -> Self {
+    pub(super) const fn new(
+        addresses: Addresses,
+        ports: (u16, u16),
+        protocol: u8,
+        vlan: VlanBits,
+    ) -> Self {
         Self {
             source: addresses.source,
             destination: addresses.destination,
             tail: ports.0 as u64
                 | (ports.1 as u64) << 16
                 | (protocol as u64) << 32
-                | (vlan.outer as u64 & 0xfff) << 40
-                | (vlan.inner as u64 & 0xfff) << 52,
+                | vlan.0,
         }
     }
 
@@ -76,7 +80,7 @@ impl FlowKey {
             },
             (source.port(), destination.port()),
             protocol,
-            vlan,
+            VlanBits::outer(vlan.outer).with_inner(vlan.inner),
         )
     }
 
@@ -211,6 +215,27 @@ pub struct Vlan {
     pub outer: u16,
     /// The second tag.
     pub inner: u16,
+}
+
+/// VLAN identifiers at their place in a key.
+///
+/// One word on the way from the link header to the key: two halves would pass through the BPF stack
+/// apart and be read back together, which stalls the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct VlanBits(u64);
+
+impl VlanBits {
+    /// The outer identifier, from the low twelve bits of a tag.
+    #[inline(always)]
+    pub(super) const fn outer(tag: u16) -> Self {
+        Self((tag as u64 & 0xfff) << 40)
+    }
+
+    /// The inner identifier as well.
+    #[inline(always)]
+    pub(super) const fn with_inner(self, tag: u16) -> Self {
+        Self(self.0 | (tag as u64 & 0xfff) << 52)
+    }
 }
 
 /// Source and destination address, v4-mapped, in the memory order of the packet.

@@ -1,6 +1,6 @@
 //! Transport headers: ports, TCP flags, ICMP type and code.
 
-use super::key::{Addresses, FlowKey, Vlan, protocol};
+use super::key::{Addresses, FlowKey, VlanBits, protocol};
 use super::{HeaderBytes as _, Packet, PacketBytes};
 use crate::ledger::{Counter, Row};
 
@@ -47,7 +47,7 @@ struct Header {
 pub(super) fn read<P: PacketBytes>(
     bytes: &P,
     addresses: Addresses,
-    vlan: Vlan,
+    vlan: VlanBits,
     payload: &Payload,
     row: &Row,
 ) -> Result<Packet, Counter> {
