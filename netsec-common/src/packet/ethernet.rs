@@ -169,9 +169,7 @@ fn read_pppoe<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usiz
 fn read_llc<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usize), Counter> {
     const SNAP_IPV4: u64 = u64::from_ne_bytes([0xaa, 0xaa, 0x03, 0, 0, 0, 0x08, 0x00]);
     const SNAP_IPV6: u64 = u64::from_ne_bytes([0xaa, 0xaa, 0x03, 0, 0, 0, 0x86, 0xdd]);
-    let header = bytes
-        .header::<LLC_SNAP_BYTES>(offset)
-        .ok_or(Counter::Llc)?;
+    let header = bytes.header::<LLC_SNAP_BYTES>(offset).ok_or(Counter::Llc)?;
     match header.word64::<0>() {
         SNAP_IPV4 => Ok((Version::V4, offset + LLC_SNAP_BYTES)),
         SNAP_IPV6 => Ok((Version::V6, offset + LLC_SNAP_BYTES)),

@@ -58,10 +58,7 @@ impl FlowKey {
         Self {
             source: addresses.source,
             destination: addresses.destination,
-            tail: ports.0 as u64
-                | (ports.1 as u64) << 16
-                | (protocol as u64) << 32
-                | vlan.0,
+            tail: ports.0 as u64 | (ports.1 as u64) << 16 | (protocol as u64) << 32 | vlan.0,
         }
     }
 
