@@ -2,5 +2,6 @@
 
 pub mod binary;
 pub mod data;
+pub mod flows;
 pub mod quoted;
 pub mod replay;

@@ -12,8 +12,8 @@ use netsec_user::source::capture::CaptureFrame;
 /// What stands around the inner packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
-    /// An error message of ICMP (RFC 792) or ICMPv6 (RFC 4443).
-    IcmpError,
+    /// An error message of ICMP (RFC 792) or ICMPv6 (RFC 4443), of this type.
+    IcmpError(u8),
     /// Generic routing encapsulation (RFC 2784).
     Gre,
 }
@@ -25,6 +25,8 @@ pub struct Quoted {
     pub carrier: Carrier,
     /// Source and destination of the outermost IP header.
     pub outer: (IpAddr, IpAddr),
+    /// Source and destination of the inner one.
+    pub inner: (IpAddr, IpAddr),
     /// TCP (6) or UDP (17).
     pub protocol: u8,
     /// Source and destination port of the inner packet.
@@ -45,17 +47,22 @@ pub fn quoted(frame: &CaptureFrame<'_>) -> Option<Quoted> {
     };
     let (outer, protocol, payload) = network(&packet)?;
     let (carrier, inner) = match protocol {
-        IpNumber::ICMP if matches!(payload.first()?, 3..=5 | 11 | 12) => {
-            (Carrier::IcmpError, payload.get(8..)?)
-        }
-        IpNumber::IPV6_ICMP if matches!(payload.first()?, 1..=4) => {
-            (Carrier::IcmpError, payload.get(8..)?)
-        }
         IpNumber::GRE => (Carrier::Gre, behind_gre(payload)?),
+        IpNumber::ICMP | IpNumber::IPV6_ICMP => {
+            let kind = *payload.first()?;
+            let is_error = match protocol {
+                IpNumber::ICMP => matches!(kind, 3..=5 | 11 | 12),
+                _ => matches!(kind, 1..=4),
+            };
+            (
+                Carrier::IcmpError(kind),
+                payload.get(8..).filter(|_| is_error)?,
+            )
+        }
         _ => return None,
     };
     let inner = LaxSlicedPacket::from_ip(inner).ok()?;
-    let (_, protocol, transport) = network(&inner)?;
+    let (addresses, protocol, transport) = network(&inner)?;
     let (IpNumber::TCP | IpNumber::UDP) = protocol else {
         return None;
     };
@@ -66,6 +73,7 @@ pub fn quoted(frame: &CaptureFrame<'_>) -> Option<Quoted> {
     Some(Quoted {
         carrier,
         outer,
+        inner: addresses,
         protocol: protocol.0,
         ports: (port(0)?, port(2)?),
         tcp_flags: transport.get(13).copied(),

@@ -221,7 +221,7 @@ impl Inner {
                 continue;
             };
             match quoted.carrier {
-                Carrier::IcmpError => inner.in_errors += 1,
+                Carrier::IcmpError(_) => inner.in_errors += 1,
                 Carrier::Gre => inner.in_gre += 1,
             }
             if quoted.protocol == protocol::TCP {
