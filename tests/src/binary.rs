@@ -1,10 +1,12 @@
 //! The `netsec` command, built for the tests that run it.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread;
 
 use anyhow::{Context as _, anyhow, ensure};
 use serde_json::Value;
@@ -25,6 +27,43 @@ pub fn netsec() -> anyhow::Result<PathBuf> {
         None => build().map_err(|error| format!("{error:#}")),
     });
     built.clone().map_err(|error| anyhow!(error))
+}
+
+/// Runs `netsec` with these bytes as its standard input, in an environment without settings for
+/// colours and logs.
+///
+/// # Errors
+///
+/// When it cannot be built or started.
+pub fn run<I: AsRef<OsStr>>(
+    args: impl IntoIterator<Item = I>,
+    stdin: &[u8],
+) -> anyhow::Result<Output> {
+    let mut child = command(args)?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pipe = child.stdin.take().context("no stdin")?;
+    thread::scope(|scope| {
+        // A command that stops early leaves some unread.
+        scope.spawn(move || { &pipe }.write_all(stdin));
+        Ok(child.wait_with_output()?)
+    })
+}
+
+/// The `netsec` command with arguments, not yet started.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub fn command<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> anyhow::Result<Command> {
+    let mut command = Command::new(netsec()?);
+    command.args(args);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    Ok(command)
 }
 
 fn build() -> anyhow::Result<PathBuf> {

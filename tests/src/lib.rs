@@ -5,3 +5,4 @@ pub mod data;
 pub mod flows;
 pub mod quoted;
 pub mod replay;
+pub mod traffic;
