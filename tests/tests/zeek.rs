@@ -96,7 +96,9 @@ impl Headers {
             let (source, destination) = match transport {
                 TransportSlice::Tcp(tcp) => (tcp.source_port(), tcp.destination_port()),
                 TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port()),
-                _ => continue,
+                TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_) | TransportSlice::Igmp(_) => {
+                    continue;
+                }
             };
             let ends = (
                 (ip.header().source_addr().into(), Some(source)),
