@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use anyhow::{Context as _, ensure};
 use netsec_tests::binary::{command, run};
-use netsec_tests::replay::{Events, text};
+use netsec_tests::replay::{Events, number, text};
 use netsec_tests::traffic::{self, CONNECTIONS, EXCHANGES, Frame, Part, gzip, pcap, scene};
 use netsec_user::source::capture::End;
 use tempfile::TempDir;
@@ -227,6 +227,56 @@ fn the_final_line_adds_up_the_scene() -> anyhow::Result<()> {
     for flow in &events.flows {
         ensure!(text(flow, "/src_ip")? == "10.0.0.1", "{flow}");
     }
+    Ok(())
+}
+
+#[test]
+fn limits_cut_flows_and_lose_nothing() -> anyhow::Result<()> {
+    let scene = Scene::new()?;
+    let packets = scene.count(|frame| frame.part.is_flow()) as u64;
+    let whole = usize::from(CONNECTIONS + EXCHANGES) + 1;
+    // Segments of a connection are 1.25 s apart, the others of a conversation together.
+    for (limit, records, reason) in [
+        (
+            "--idle-timeout 0 --active-timeout 0",
+            whole..=whole,
+            "shutdown",
+        ),
+        ("--idle-timeout 1s", 40..=60, "timeout"),
+        ("--active-timeout 5s", 12..=20, "active"),
+        ("--max-connections 1", 20..=60, "forced"),
+        ("--flow-slots 4", whole..=whole, "timeout"),
+    ] {
+        let events = scene.events(limit)?;
+        let found = events.flows.len();
+        ensure!(records.contains(&found), "{limit}: {found} records");
+        let mut counted = 0;
+        for flow in &events.flows {
+            counted += number(flow, "/flow/pkts_toserver")? + number(flow, "/flow/pkts_toclient")?;
+        }
+        ensure!(
+            counted == packets,
+            "{limit}: {counted} of {packets} packets"
+        );
+        let mut reasons = events.flows.iter().map(|flow| text(flow, "/flow/reason"));
+        let has_reason = reasons.any(|found| found.is_ok_and(|found| found == reason));
+        ensure!(has_reason, "{limit}: no record is {reason}");
+    }
+    ensure!(scene.events("--no-flows")?.flows.is_empty());
+    Ok(())
+}
+
+#[test]
+fn the_seed_of_community_ids_is_as_asked() -> anyhow::Result<()> {
+    let scene = Scene::new()?;
+    let ids = |args| -> anyhow::Result<Vec<String>> {
+        let events = scene.events(args)?;
+        let ids = events.flows.iter().map(|flow| text(flow, "/community_id"));
+        ids.map(|id| id.map(str::to_owned)).collect()
+    };
+    let (zero, one) = (ids("")?, ids("--community-id-seed 1")?);
+    ensure!(zero == ids("--community-id-seed 0")? && zero.len() == one.len());
+    ensure!(zero.iter().all(|id| !one.contains(id)), "{zero:?} {one:?}");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context as _, ensure};
-use netsec_tests::binary::run;
+use netsec_tests::binary::{command, run};
 use netsec_tests::replay::Events;
 use netsec_tests::traffic::{gzip, pcap, pcap_of, scene};
 use netsec_user::source::capture::End;
@@ -191,6 +191,20 @@ fn a_filter_that_cannot_be_read_is_shown_where() -> anyhow::Result<()> {
     }
     // Before the capture is even opened.
     refused(&run(["replay", "/missing", "prot"], b"")?, 2, &["prot"])
+}
+
+#[test]
+fn an_output_that_is_full_is_a_failure() -> anyhow::Result<()> {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let directory = TempDir::new()?;
+    let file = directory.path().join("scene.pcap");
+    fs::write(&file, pcap(&scene()?)?)?;
+    let output = command(["replay"])?.arg(&file).stdout(full).output()?;
+    let (code, said) = said(&output)?;
+    let expected =
+        "netsec: error: cannot write the output: No space left on device (os error 28)\n";
+    ensure!((code, said.as_str()) == (1, expected), "{code} {said}");
+    Ok(())
 }
 
 #[test]
