@@ -1,3 +1,8 @@
 //! netsec's tests against the real kernel, real captures and real peers.
 
+pub mod binary;
 pub mod data;
+pub mod flows;
+pub mod quoted;
+pub mod replay;
+pub mod traffic;

@@ -7,7 +7,7 @@ use netsec_user::live::LiveError;
 use netsec_user::replay::ReplayError;
 use netsec_user::source::kernel::KernelError;
 
-/// Something failed that has no code of its own.
+/// Something failed that has no code of its own, or a capture ended early.
 const FAILED: u8 = 1;
 /// The arguments make no sense. clap uses it too.
 const USAGE: u8 = 2;
