@@ -220,7 +220,6 @@ impl FlowSlot {
 pub(super) struct Volume(u64);
 
 impl Volume {
-    #[expect(clippy::cast_possible_truncation, reason = "the field has 24 bits")]
     #[inline(always)]
     pub(super) const fn packets(self) -> u32 {
         (self.0 >> BYTES_BITS) as u32
