@@ -48,6 +48,8 @@ pub struct KernelEngine {
     sets: Shared<FlowSet>,
     records: Vec<RingBuf<MapData>>,
     packets: Vec<RingBuf<MapData>>,
+    /// Samples on their way from the rings to the sink. Never more than the rings hold.
+    samples: Vec<Sample>,
     reader: DeltaReader,
     clock: TickClock,
     /// The ledger of each CPU as last read between two frames.
@@ -62,11 +64,15 @@ impl KernelEngine {
         self.drain_records(sink);
         for ring in &mut self.packets {
             while let Some(item) = ring.next() {
-                if let Some(sample) = read_sample(self.hook, &self.clock, &item) {
-                    sink.sample(sample);
-                }
+                self.samples
+                    .extend(read_sample(self.hook, &self.clock, &item));
             }
         }
+        // Each ring is in order; a connection's packets may come through several.
+        self.samples.sort_by_key(|sample| sample.time);
+        self.samples
+            .drain(..)
+            .for_each(|sample| sink.sample(sample));
     }
 
     fn drain_records(&mut self, sink: &mut impl Sink) {

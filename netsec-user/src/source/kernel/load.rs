@@ -93,6 +93,7 @@ impl KernelEngine {
             sets: share::<FlowSet>(&ebpf, "FLOWS", sets, ProtFlags::PROT_READ)?,
             records,
             packets,
+            samples: Vec::new(),
             reader: DeltaReader::new(sets),
             ledgers: vec![Snapshot::default(); cpus as usize],
             ebpf,
