@@ -123,9 +123,8 @@ impl Collected {
     /// Packets and bytes of all deltas.
     #[must_use]
     pub fn volume(&self) -> (u64, u64) {
-        let add = |(packets, bytes), delta: &FlowDelta| {
-            (packets + delta.packets, bytes + delta.bytes)
-        };
+        let add =
+            |(packets, bytes), delta: &FlowDelta| (packets + delta.packets, bytes + delta.bytes);
         self.deltas.iter().fold((0, 0), add)
     }
 }

@@ -99,8 +99,8 @@ impl Namespace {
     pub fn counts(&self, interface: &str) -> Result<LinkCounts> {
         let link = self.link(interface)?;
         let count = |way: &str, what: &str| {
-            let count = link.get("stats64")?.get(way)?.get(what)?.as_u64();
-            count
+            let counts = link.get("stats64")?;
+            counts.get(way)?.get(what)?.as_u64()
         };
         let counts = || {
             Some(LinkCounts {

@@ -1,14 +1,19 @@
 //! Frames as they go on the wire.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result, ensure};
-use etherparse::{PacketBuilder, VlanId};
-use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket,
+use etherparse::{
+    IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Icmpv6Header, Icmpv6Type, PacketBuilder, VlanId,
 };
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, recv,
+    sendto, setsockopt, socket,
+};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use crate::netns::Pair;
 
@@ -119,5 +124,77 @@ impl FrameSocket {
         )?;
         ensure!(sent == frame.len(), "{sent} of {} bytes sent", frame.len());
         Ok(())
+    }
+}
+
+/// Sends ICMP and ICMPv6 echo requests, as ping(8) does.
+#[derive(Debug)]
+pub struct EchoSocket {
+    socket: OwnedFd,
+    to: IpAddr,
+}
+
+impl EchoSocket {
+    /// Opens a raw socket in this thread's network namespace.
+    ///
+    /// # Errors
+    ///
+    /// Without privilege.
+    pub fn open(to: IpAddr) -> Result<Self> {
+        let (family, protocol) = match to {
+            IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp),
+            IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6),
+        };
+        let socket = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+        setsockopt(&socket, ReceiveTimeout, &TimeVal::seconds(5))?;
+        Ok(Self { socket, to })
+    }
+
+    /// Sends `count` requests, and waits for the answer to each.
+    ///
+    /// # Errors
+    ///
+    /// When an answer does not come in five seconds.
+    pub fn exchange(&self, count: u16) -> Result<()> {
+        let to = SockaddrStorage::from(SocketAddr::new(self.to, 0));
+        for sequence in 0..count {
+            let request = self.request(sequence)?;
+            sendto(self.socket.as_raw_fd(), &request, &to, MsgFlags::empty())?;
+            let mut answer = [0; 1 << 10];
+            loop {
+                let read = recv(self.socket.as_raw_fd(), &mut answer, MsgFlags::empty())
+                    .with_context(|| format!("no answer to echo request {sequence}"))?;
+                let (header_bytes, reply) = match self.to {
+                    IpAddr::V4(_) => (20, 0),
+                    IpAddr::V6(_) => (0, 129),
+                };
+                let message = answer.get(header_bytes..read).unwrap_or_default();
+                if message.first() == Some(&reply) && message.get(4..8) == request.get(4..8) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The checksum of ICMPv6 is the kernel's to fill in.
+    fn request(&self, sequence: u16) -> Result<Vec<u8>> {
+        let header = IcmpEchoHeader {
+            id: 9,
+            seq: sequence,
+        };
+        let payload = [0x5a; 56];
+        let mut request = Vec::new();
+        match self.to {
+            IpAddr::V4(_) => {
+                let kind = Icmpv4Type::EchoRequest(header);
+                Icmpv4Header::with_checksum(kind, &payload).write(&mut request)?;
+            }
+            IpAddr::V6(_) => {
+                Icmpv6Header::new(Icmpv6Type::EchoRequest(header)).write(&mut request)?;
+            }
+        }
+        request.extend(payload);
+        Ok(request)
     }
 }

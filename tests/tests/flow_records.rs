@@ -158,7 +158,11 @@ fn samples_that_a_full_ring_refuses_are_counted() {
     assert_eq!(taken, 4095 / (192 + 16 + 8));
     let lost_bytes = lost * frame.len() as u64;
     assert_eq!(ledger.get(Counter::SamplesLostBytes), lost_bytes);
-    assert_eq!(ledger.get(Counter::FlowPackets), 500, "counted all the same");
+    assert_eq!(
+        ledger.get(Counter::FlowPackets),
+        500,
+        "counted all the same"
+    );
     engine.test_run(&frame, 1).unwrap();
     let later = engine.ledger_exact().since(&ledger);
     assert_eq!(later.get(Counter::Samples), 1, "there is room again");
@@ -243,7 +247,10 @@ fn a_tcp_connection_between_the_same_ports_begins_anew() {
         .map(|delta| (delta.packets, delta.first_tcp_flags, delta.ended))
         .collect();
     let reused = Some(EndReason::Reused);
-    assert_eq!(flows, [(6, 0x02, reused), (2, 0x02, reused), (1, 0x12, None)]);
+    assert_eq!(
+        flows,
+        [(6, 0x02, reused), (2, 0x02, reused), (1, 0x12, None)]
+    );
 }
 
 /// Flows restarted, and packets in the records of those.

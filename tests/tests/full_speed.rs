@@ -188,7 +188,10 @@ fn every_snapshot_of_a_busy_ledger_balances() {
     });
     let watched = watched.unwrap();
     assert_all_counted(&engine, &load);
-    assert!(watched.fresh > 100, "hardly anything was tested: {watched:?}");
+    assert!(
+        watched.fresh > 100,
+        "hardly anything was tested: {watched:?}"
+    );
     assert!(watched.stale * 2 < watched.snapshots, "{watched:?}");
     report("snapshots", &load, &watched, &engine);
 }
