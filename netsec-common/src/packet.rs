@@ -8,7 +8,7 @@ mod transport;
 
 pub(crate) use transport::tcp;
 
-pub use bytes::PacketBytes;
+pub use bytes::{HeaderBytes, PacketBytes, SliceHeader};
 pub use key::{Addresses, FlowKey, Vlan, protocol};
 
 use crate::ledger::{Counter, Row};
@@ -67,15 +67,6 @@ pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, 
         }
     };
     internet::read(frame, &network, row)
-}
-
-/// Big-endian 16 bits at `at` of a header that was read whole.
-#[inline(always)]
-const fn be16<const N: usize>(header: &[u8; N], at: usize) -> u16 {
-    match header.split_at(at).1.first_chunk() {
-        Some(bytes) => u16::from_be_bytes(*bytes),
-        None => 0,
-    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ fn run(ctx: &XdpContext) -> Option<Verdict> {
     let row = maps::row(cpu)?;
     let control = maps::control()?;
     let bytes = XdpBytes::new(ctx);
-    let share = Cpu::new(cpu, &config);
+    let share = Cpu::new(cpu, config);
     let frame = Frame {
         wire_bytes: bytes.len(),
         bytes: &bytes,
@@ -46,7 +46,7 @@ fn run(ctx: &XdpContext) -> Option<Verdict> {
         None => clock(),
     };
     let engine = Engine {
-        config: &config,
+        config,
         control,
         row,
         table: &share,

@@ -1,6 +1,7 @@
 //! The maps, and the engine's view of them.
 
-use aya_ebpf::Global;
+use core::arch::asm;
+
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
@@ -8,7 +9,7 @@ use aya_ebpf::macros::btf_map;
 use netsec_common::config::{ClockReading, Config, Control};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, WAYS};
 use netsec_common::ledger::Row;
-use netsec_common::packet::PacketBytes;
+use netsec_common::packet::{HeaderBytes as _, PacketBytes};
 use netsec_common::sample::{Delivery, SampleHeader, SampleSink};
 
 use crate::packet::XdpBytes;
@@ -18,13 +19,14 @@ const TEMPLATE_RING_BYTES: usize = 4096;
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
+/// Read-only for the kernel: user space writes it before the object is loaded.
 #[unsafe(no_mangle)]
-static CONFIG: Global<Config> = Global::new(Config {
+static CONFIG: Config = Config {
     abi_version: 0,
     set_mask: 0,
     cpus: 0,
     hash_keys: [0; 10],
-});
+};
 
 #[btf_map]
 static CONTROL: Array<Control, 1, MMAPABLE> = Array::new();
@@ -44,9 +46,16 @@ static RECORDS: ArrayOfMaps<RingBuf<FlowRecord, TEMPLATE_RING_BYTES>, 1> = Array
 #[btf_map]
 static PACKETS: ArrayOfMaps<RingBuf<SampleHeader, TEMPLATE_RING_BYTES>, 1> = ArrayOfMaps::new();
 
+/// The configuration where it lies: a copy of the hash keys would not fit in registers.
 #[inline(always)]
-pub(crate) fn config() -> Config {
-    CONFIG.load()
+pub(crate) fn config() -> &'static Config {
+    let mut config = &raw const CONFIG;
+    // SAFETY: no instruction at all, but the compiler may not conclude what user space wrote from
+    // what stands above; the address is that of a static.
+    unsafe {
+        asm!("/* {0} */", inout(reg) config, options(pure, nomem, nostack, preserves_flags));
+        &*config
+    }
 }
 
 #[inline(always)]
@@ -164,8 +173,8 @@ fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]
         if at >= length {
             return;
         }
-        match from.read(at) {
-            Some(bytes) => *word = bytes,
+        match from.header::<8>(at) {
+            Some(bytes) => *word = bytes.word64::<0>().to_ne_bytes(),
             // The verifier does not take a check of the frame's first byte alone.
             None if at == 0 => return,
             None => return copy_end(from, at, word),
@@ -177,9 +186,9 @@ fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]
 #[inline(always)]
 fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
     let [w0, w1, w2, w3, w4, w5, w6, _] = word;
-    match from.read(at) {
+    match from.header::<4>(at) {
         Some(four) => {
-            [*w0, *w1, *w2, *w3] = four;
+            [*w0, *w1, *w2, *w3] = four.word32::<0>().to_ne_bytes();
             copy_pair(from, at + 4, [w4, w5, w6]);
         }
         None => copy_pair(from, at, [w0, w1, w2]),
@@ -188,16 +197,16 @@ fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
 
 #[inline(always)]
 fn copy_pair(from: &XdpBytes, at: usize, [b0, b1, b2]: [&mut u8; 3]) {
-    match from.read(at) {
+    match from.header::<2>(at) {
         Some(two) => {
-            [*b0, *b1] = two;
-            if let Some([one]) = from.read(at + 2) {
-                *b2 = one;
+            [*b0, *b1] = two.be16::<0>().to_be_bytes();
+            if let Some(one) = from.header::<1>(at + 2) {
+                *b2 = one.byte::<0>();
             }
         }
         None => {
-            if let Some([one]) = from.read(at) {
-                *b0 = one;
+            if let Some(one) = from.header::<1>(at) {
+                *b0 = one.byte::<0>();
             }
         }
     }

@@ -8,7 +8,7 @@
 use core::arch::asm;
 
 use aya_ebpf::programs::XdpContext;
-use netsec_common::packet::PacketBytes;
+use netsec_common::packet::{HeaderBytes, PacketBytes};
 
 /// `data..data_end` of a frame at the XDP hook.
 pub(crate) struct XdpBytes {
@@ -36,8 +36,10 @@ impl XdpBytes {
 }
 
 impl PacketBytes for XdpBytes {
+    type Header<'a, const N: usize> = XdpHeader<N>;
+
     #[inline(always)]
-    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+    fn header<const N: usize>(&self, offset: usize) -> Option<XdpHeader<N>> {
         if offset > OFFSET_LIMIT {
             return None;
         }
@@ -52,58 +54,61 @@ impl PacketBytes for XdpBytes {
                 options(pure, nomem, nostack, preserves_flags),
             );
         }
-        if past > self.end {
-            return None;
-        }
-        // SAFETY: `at..at + N` lies inside `data..data_end`, as the verifier checks once more.
-        Some(unsafe { load(at) })
+        (past <= self.end).then_some(XdpHeader { at })
+    }
+
+    #[inline(always)]
+    fn merge_offsets(&self, offset: usize) -> usize {
+        // A frame's length has no bits so high, but the verifier does not know: to it, the seven
+        // low bits of the sum modulo two can be anything.
+        offset ^ (self.end - self.start) >> 57
     }
 }
 
-/// Loads one word of the named width into a `u64`.
-macro_rules! word {
-    ($width:literal, $at:expr) => {{
+/// `N` bytes at an address that was checked against `data_end`.
+#[derive(Clone, Copy)]
+pub(crate) struct XdpHeader<const N: usize> {
+    at: usize,
+}
+
+/// Loads one word of the named width, at a constant place in the header, into a `u64`.
+macro_rules! field {
+    ($header:expr, $width:literal, $bytes:literal) => {{
+        const { assert!(AT + $bytes <= N, "the field lies inside the header") };
         let value: u64;
-        asm!(
-            concat!("{value} = *(", $width, " *)({at} + 0)"),
-            value = lateout(reg) value,
-            at = in(reg) $at,
-            options(pure, readonly, nostack, preserves_flags),
-        );
+        // SAFETY: `at..at + N` lies inside the frame, as the verifier checks once more, and the
+        // field inside of that.
+        unsafe {
+            asm!(
+                concat!("{value} = *(", $width, " *)({at} + {offset})"),
+                value = lateout(reg) value,
+                at = in(reg) $header.at,
+                offset = const AT,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
         value
     }};
 }
 
-/// Reads `N` bytes in words as large as possible.
-///
-/// # Safety
-///
-/// `at..at + N` is readable.
-#[inline(always)]
-unsafe fn load<const N: usize>(mut at: usize) -> [u8; N] {
-    let mut bytes = [0; N];
-    let (words, rest) = bytes.as_chunks_mut::<8>();
-    let (halves, rest) = rest.as_chunks_mut::<4>();
-    let (quarters, rest) = rest.as_chunks_mut::<2>();
-    for word in words {
-        // SAFETY: the caller's promise; `at` moves with the place written, which ends after `N`.
-        *word = unsafe { word!("u64", at) }.to_ne_bytes();
-        at += 8;
+impl<const N: usize> HeaderBytes for XdpHeader<N> {
+    #[inline(always)]
+    fn byte<const AT: usize>(self) -> u8 {
+        field!(self, "u8", 1) as u8
     }
-    for half in halves {
-        // SAFETY: as above.
-        *half = (unsafe { word!("u32", at) } as u32).to_ne_bytes();
-        at += 4;
+
+    #[inline(always)]
+    fn be16<const AT: usize>(self) -> u16 {
+        u16::from_be(field!(self, "u16", 2) as u16)
     }
-    for quarter in quarters {
-        // SAFETY: as above.
-        *quarter = (unsafe { word!("u16", at) } as u16).to_ne_bytes();
-        at += 2;
+
+    #[inline(always)]
+    fn word32<const AT: usize>(self) -> u32 {
+        field!(self, "u32", 4) as u32
     }
-    for byte in rest {
-        // SAFETY: as above.
-        *byte = unsafe { word!("u8", at) } as u8;
-        at += 1;
+
+    #[inline(always)]
+    fn word64<const AT: usize>(self) -> u64 {
+        field!(self, "u64", 8)
     }
-    bytes
 }

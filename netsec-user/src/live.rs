@@ -43,10 +43,10 @@ pub enum LiveError {
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// The output cannot be written.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output")]
     Output(#[source] io::Error),
     /// Signals cannot be waited for.
-    #[error("cannot listen for signals: {0}")]
+    #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
 }
 

@@ -38,6 +38,17 @@ pub fn path() -> anyhow::Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// A file of the test data by the name that expectations know it by: large ones are kept compressed.
+#[must_use]
+pub fn file(directory: &Path, name: &str) -> PathBuf {
+    let plain = directory.join(name);
+    if plain.exists() {
+        plain
+    } else {
+        directory.join(format!("{name}.gz"))
+    }
+}
+
 fn beside_repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data")
 }

@@ -1,7 +1,12 @@
 //! netsec's tests against the real kernel, real captures and real peers.
 
-pub mod command;
+pub mod binary;
 pub mod data;
+pub mod flows;
 pub mod kernel;
 pub mod netns;
+pub mod quoted;
+pub mod replay;
+pub mod running;
+pub mod traffic;
 pub mod wire;

@@ -5,9 +5,9 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result, ensure};
-use netsec_tests::command::{Outcome, Running};
 use netsec_tests::kernel;
 use netsec_tests::netns::{Namespace, Pair, wait_for};
+use netsec_tests::running::{Outcome, Running};
 use netsec_tests::wire::{self, FrameSocket, Udp};
 use nix::sys::signal::Signal;
 use serde_json::Value;

@@ -7,9 +7,10 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use aya::Ebpf;
 use aya::programs::Xdp;
-use netsec_tests::command::{Outcome, Running, netsec};
+use netsec_tests::binary::netsec;
 use netsec_tests::kernel;
 use netsec_tests::netns::{Namespace, Pair};
+use netsec_tests::running::{Outcome, Running};
 use netsec_tests::wire::{FrameSocket, Udp};
 use netsec_user::source::kernel::XdpMode;
 use nix::sys::signal::Signal;
@@ -72,11 +73,10 @@ fn missing_capabilities_are_named() {
         command
             .arg(format!("--bounding-set={capabilities}"))
             .arg(format!("--inh-caps={capabilities}"))
-            .arg(netsec().unwrap());
-        let arguments = ["run", "-i", Pair::RIGHT];
-        let started = pair
-            .right
-            .run(move || Running::start_by(&mut command, &arguments));
+            .arg(netsec().unwrap())
+            .args(["run", "-i", Pair::RIGHT])
+            .env_remove("RUST_LOG");
+        let started = pair.right.run(|| Running::start_by(&mut command));
         let outcome = started.unwrap().finish().unwrap();
         refused(&outcome, PRIVILEGE, &[missing, "sudo", "setcap"]).unwrap();
     }

@@ -1,7 +1,7 @@
 //! Accounting a packet in the cache.
 
 use super::record::{EndReason, FlowRecord};
-use super::slot::{BYTES_MAX, Counts, FlowSet, FlowSlot, WAYS};
+use super::slot::{Counts, FlowSet, FlowSlot, State, Volume, WAYS};
 use crate::ledger::{Counter, Row};
 use crate::packet::{FlowKey, tcp};
 use crate::sample::Delivery;
@@ -83,10 +83,10 @@ fn oldest(set: &FlowSet, now: Ticks) -> (usize, &FlowSlot) {
 /// Ticks since the last packet; a free slot is older than any flow.
 #[inline(always)]
 fn age(slot: &FlowSlot, now: Ticks) -> i64 {
-    if slot.packets() == 0 {
+    if slot.volume().packets() == 0 {
         i64::MAX
     } else {
-        i64::from(now.since(slot.last()))
+        i64::from(now.since(slot.state().last()))
     }
 }
 
@@ -100,25 +100,19 @@ struct Home<'a, T> {
 impl<T: FlowTable> Home<'_, T> {
     #[inline(always)]
     fn hit(&self, way: usize, slot: &FlowSlot, seen: Observation, idle_ticks: u32) -> u32 {
-        let old = slot.counts();
-        if let Some(reason) = end_of_flow(&old, seen, idle_ticks) {
+        let (volume, state) = (slot.volume(), slot.state());
+        if let Some(reason) = end_of_flow(volume, state, seen, idle_ticks) {
             self.row.count(Counter::FlowsRestarted);
-            self.export(way, slot, &old, reason);
-            slot.write(None, &opened(old.generation, seen));
+            self.export(way, slot, &slot.counts(), reason);
+            slot.open(None, &opened(state.generation(), seen));
             return 1;
         }
-        let packets = old.packets + 1;
-        slot.write(
-            None,
-            &Counts {
-                bytes: old.bytes + u64::from(seen.bytes),
-                packets,
-                tcp_flags: old.tcp_flags | seen.tcp_flags,
-                last: old.last.max(seen.now),
-                ..old
-            },
+        let volume = volume.plus(seen.bytes);
+        slot.update(
+            volume,
+            state.with(seen.tcp_flags, state.last().max(seen.now)),
         );
-        packets
+        volume.packets()
     }
 
     #[inline(always)]
@@ -129,7 +123,7 @@ impl<T: FlowTable> Home<'_, T> {
             self.export(way, slot, &old, EndReason::Evicted);
         }
         self.row.count(Counter::FlowsOpened);
-        slot.write(Some(key), &opened(old.generation, seen));
+        slot.open(Some(key), &opened(old.generation, seen));
     }
 
     /// The record leaves before the slot changes, so that a reader who sees the new generation
@@ -168,19 +162,23 @@ impl<T: FlowTable> Home<'_, T> {
 
 /// Whether the packet at hand begins a new flow in the slot of an old one.
 #[inline(always)]
-fn end_of_flow(old: &Counts, seen: Observation, idle_ticks: u32) -> Option<EndReason> {
-    let idle = i64::from(seen.now.since(old.last));
+fn end_of_flow(
+    volume: Volume,
+    state: State,
+    seen: Observation,
+    idle_ticks: u32,
+) -> Option<EndReason> {
+    let idle = i64::from(seen.now.since(state.last()));
     if idle_ticks != 0 && idle > i64::from(idle_ticks) {
         return Some(EndReason::Idle);
     }
     // SYN and SYN-ACK alike, so that both directions of a reused pair of endpoints begin anew. A SYN
     // with FIN or RST opens nothing, and must not cost a record each time a scanner sends it.
     let opens = seen.tcp_flags & (tcp::SYN | tcp::FIN | tcp::RST) == tcp::SYN;
-    if opens && old.tcp_flags & (tcp::FIN | tcp::RST) != 0 {
+    if opens && state.tcp_flags() & (tcp::FIN | tcp::RST) != 0 {
         return Some(EndReason::Reused);
     }
-    let full = old.packets == u32::MAX || old.bytes > BYTES_MAX - u64::from(u32::MAX);
-    full.then_some(EndReason::CounterLimit)
+    volume.is_full().then_some(EndReason::CounterLimit)
 }
 
 #[inline(always)]

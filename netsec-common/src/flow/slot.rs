@@ -1,4 +1,4 @@
-//! One flow in one cache line, with a sequence number against torn reads.
+//! One flow in one cache line, with a generation number against torn reads.
 
 use crate::packet::FlowKey;
 use crate::ticks::Ticks;
@@ -22,13 +22,17 @@ const _: () = assert!(size_of::<FlowSet>() == 256);
 /// | word | holds |
 /// |---|---|
 /// | 0–4 | the flow key |
-/// | 5 | bytes (48 bits), generation (16) |
-/// | 6 | packets (32), sequence (16), TCP flags (8), first packet's TCP flags (8) |
-/// | 7 | first packet, last packet (32-bit ticks each) |
+/// | 5 | bytes (40 bits), packets (24) |
+/// | 6 | first packet's TCP flags (8), all TCP flags (8), generation (16), last packet (32-bit ticks) |
+/// | 7 | first packet (32-bit ticks), zero (32) |
 ///
-/// The owner makes the sequence odd before it changes anything and even after. Zero packets means
-/// the slot is free. Frames of up to 2¹⁶ bytes reach the limit of the packets first; longer ones, a
-/// segmentation offload's or those a capture file claims, can reach that of the bytes.
+/// Zero packets means the slot is free. A packet of the flow costs two loads and two stores: word 6,
+/// then word 5, so that whoever reads word 5 first finds a word 6 at least as new. When the slot
+/// changes hands the owner stores, in this order: zero in word 5, key and word 7, word 6 with the
+/// next generation, word 5. A reader that finds one generation before and after, and packets
+/// in between, has read one flow.
+///
+/// A flow is closed and opened again at 2²³ packets or 2³⁹ bytes, long before the fields overflow.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct FlowSlot {
@@ -37,8 +41,14 @@ pub struct FlowSlot {
 
 const _: () = assert!(size_of::<FlowSlot>() == 64);
 
-/// Most bytes a slot can count.
-pub(super) const BYTES_MAX: u64 = (1 << 48) - 1;
+const BYTES_BITS: u32 = 40;
+const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
+const ONE_PACKET: u64 = 1 << BYTES_BITS;
+
+/// Packets after which a flow is closed and opened again.
+pub(super) const PACKETS_LIMIT: u32 = 1 << 23;
+/// Bytes after which a flow is closed and opened again. One frame of up to 2³² bytes still fits.
+pub(super) const BYTES_LIMIT: u64 = 1 << 39;
 
 /// A slot's contents at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,25 +89,25 @@ impl FlowSlot {
             && self.load(3) == w3
             && self.load(0) == w0
             && self.load(2) == w2
-            && self.packets() != 0
+            && self.volume().packets() != 0
     }
 
-    /// Packets counted; 0 for a free slot.
+    /// Packets and bytes. For the owner.
     #[inline(always)]
-    pub(super) fn packets(&self) -> u32 {
-        (self.load(6) & 0xffff_ffff) as u32
+    pub(super) fn volume(&self) -> Volume {
+        Volume(self.load(5))
     }
 
-    /// Time of the last packet.
+    /// Generation, flags and time of the last packet. For the owner.
     #[inline(always)]
-    pub(super) fn last(&self) -> Ticks {
-        Ticks((self.load(7) >> 32) as u32)
+    pub(super) fn state(&self) -> State {
+        State(self.load(6))
     }
 
     /// The counts. For the owner.
     #[inline(always)]
     pub(super) fn counts(&self) -> Counts {
-        unpack(self.load(5), self.load(6), self.load(7))
+        unpack(self.volume(), self.state(), self.load(7))
     }
 
     /// The key. For the owner.
@@ -112,12 +122,18 @@ impl FlowSlot {
         ])
     }
 
-    /// Replaces the counts and, when given, the key. For the owner.
+    /// Adds a packet to the flow that holds the slot. For the owner.
     #[inline(always)]
-    pub(super) fn write(&self, key: Option<&FlowKey>, counts: &Counts) {
-        let before = self.load(6);
-        let sequence = (before >> 32 & 0xffff) as u16;
-        self.store(6, before & !(0xffff << 32) | odd(sequence));
+    pub(super) fn update(&self, volume: Volume, state: State) {
+        self.store(6, state.0);
+        publish();
+        self.store(5, volume.0);
+    }
+
+    /// Gives the slot to a flow, whose key is `None` when it stays the same. For the owner.
+    #[inline(always)]
+    pub(super) fn open(&self, key: Option<&FlowKey>, counts: &Counts) {
+        self.store(5, 0);
         publish();
         if let Some(key) = key {
             let [w0, w1, w2, w3, w4] = key.words();
@@ -127,38 +143,32 @@ impl FlowSlot {
             self.store(3, w3);
             self.store(4, w4);
         }
-        self.store(
-            5,
-            counts.bytes & BYTES_MAX | u64::from(counts.generation) << 48,
-        );
-        self.store(
-            7,
-            u64::from(counts.first.0) | u64::from(counts.last.0) << 32,
-        );
+        self.store(7, u64::from(counts.first.0));
         publish();
-        self.store(
-            6,
-            u64::from(counts.packets)
-                | u64::from((sequence | 1).wrapping_add(1)) << 32
-                | u64::from(counts.tcp_flags) << 48
-                | u64::from(counts.first_tcp_flags) << 56,
-        );
+        self.store(6, State::new(counts).0);
+        publish();
+        let packets = u64::from(counts.packets) << BYTES_BITS;
+        self.store(5, packets | counts.bytes & BYTES_MASK);
     }
 
-    /// The word that changes with every packet and every reuse: bytes and generation.
+    /// Whether the slot still has these counts of this generation: then there is nothing to read.
     ///
-    /// A reader that finds it as it was has nothing to read.
+    /// The generation counts too: two flows of a scan are alike in everything else.
     #[inline(always)]
     #[must_use]
-    pub fn change_word(&self) -> u64 {
-        self.load(5)
+    pub fn is_unchanged(&self, bytes: u64, packets: u32, generation: u16) -> bool {
+        let volume = self.volume();
+        volume.bytes() == bytes
+            && volume.packets() == packets
+            && self.state().generation() == generation
     }
 
-    /// Copies the slot as it stood between two packets: `Ok(None)` when it is free.
+    /// Copies the slot as it stood between two packets: `Ok(None)` when it is free, or about to be
+    /// taken by a flow that has not been counted yet.
     ///
     /// # Errors
     ///
-    /// The number of `tries` when each of them met a packet in progress.
+    /// The number of `tries` when the slot changed hands during each of them.
     pub fn snapshot(&self, tries: u32) -> Result<Option<SlotSnapshot>, u32> {
         for _ in 0..tries {
             if let Some(snapshot) = self.try_snapshot() {
@@ -170,30 +180,23 @@ impl FlowSlot {
     }
 
     fn try_snapshot(&self) -> Option<SlotSnapshot> {
-        let before = self.load(6);
+        let before = self.state();
         observe();
         let key = self.key();
-        let bytes = self.load(5);
-        let times = self.load(7);
+        let first = self.load(7);
         observe();
-        let settled = before == self.load(6) && before >> 32 & 1 == 0;
-        settled.then(|| SlotSnapshot {
+        let volume = self.volume();
+        observe();
+        let after = self.state();
+        (before.generation() == after.generation()).then(|| SlotSnapshot {
             key,
-            counts: unpack(bytes, before, times),
+            counts: unpack(volume, after, first),
         })
     }
 
     /// Frees the slot. For an owner that is not running, such as the replay of a capture.
     pub fn clear(&self) {
-        let generation = self.load(5) >> 48;
-        self.store(5, generation << 48);
-        self.store(6, 0);
-    }
-
-    /// Leaves the slot as in the middle of a write, for tests of its readers. The next write heals it.
-    #[cfg(any(test, feature = "fixtures"))]
-    pub fn tear(&self) {
-        self.store(6, self.load(6) | 1 << 32);
+        self.store(5, 0);
     }
 
     #[inline(always)]
@@ -212,117 +215,93 @@ impl FlowSlot {
     }
 }
 
-/// The sequence field with its low bit set, in place.
-#[inline(always)]
-const fn odd(sequence: u16) -> u64 {
-    ((sequence | 1) as u64) << 32
+/// Packets and bytes in one word.
+#[derive(Clone, Copy)]
+pub(super) struct Volume(u64);
+
+impl Volume {
+    #[inline(always)]
+    pub(super) const fn packets(self) -> u32 {
+        (self.0 >> BYTES_BITS) as u32
+    }
+
+    #[inline(always)]
+    const fn bytes(self) -> u64 {
+        self.0 & BYTES_MASK
+    }
+
+    /// One packet of `bytes` bytes more.
+    #[inline(always)]
+    pub(super) const fn plus(self, bytes: u32) -> Self {
+        Self(self.0.wrapping_add(ONE_PACKET | bytes as u64))
+    }
+
+    /// Whether the flow has to be closed before it counts another packet.
+    #[inline(always)]
+    pub(super) const fn is_full(self) -> bool {
+        const LIMITS: u64 = (PACKETS_LIMIT as u64) << BYTES_BITS | BYTES_LIMIT;
+        self.0 & LIMITS != 0
+    }
 }
 
+/// Generation, flags and time of the last packet in one word.
+#[derive(Clone, Copy)]
+pub(super) struct State(u64);
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "fields of 8, 16 and 32 bits"
+)]
+impl State {
+    const fn new(counts: &Counts) -> Self {
+        Self(
+            counts.first_tcp_flags as u64
+                | (counts.tcp_flags as u64) << 8
+                | (counts.generation as u64) << 16
+                | (counts.last.0 as u64) << 32,
+        )
+    }
+
+    #[inline(always)]
+    const fn first_tcp_flags(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline(always)]
+    pub(super) const fn tcp_flags(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    #[inline(always)]
+    pub(super) const fn generation(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    #[inline(always)]
+    pub(super) const fn last(self) -> Ticks {
+        Ticks((self.0 >> 32) as u32)
+    }
+
+    /// With a packet at `last` that had these flags.
+    #[inline(always)]
+    pub(super) const fn with(self, tcp_flags: u8, last: Ticks) -> Self {
+        Self(self.0 & 0xffff_ffff | (tcp_flags as u64) << 8 | (last.0 as u64) << 32)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a field of 32 bits")]
 #[inline(always)]
-const fn unpack(bytes: u64, packets: u64, times: u64) -> Counts {
+const fn unpack(volume: Volume, state: State, first: u64) -> Counts {
     Counts {
-        bytes: bytes & BYTES_MAX,
-        packets: (packets & 0xffff_ffff) as u32,
-        generation: (bytes >> 48) as u16,
-        tcp_flags: (packets >> 48 & 0xff) as u8,
-        first_tcp_flags: (packets >> 56) as u8,
-        first: Ticks((times & 0xffff_ffff) as u32),
-        last: Ticks((times >> 32) as u32),
+        bytes: volume.bytes(),
+        packets: volume.packets(),
+        generation: state.generation(),
+        tcp_flags: state.tcp_flags(),
+        first_tcp_flags: state.first_tcp_flags(),
+        first: Ticks(first as u32),
+        last: state.last(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use core::net::SocketAddr;
-
-    use super::*;
-    use crate::packet::{Vlan, protocol};
-
-    fn key(port: u16) -> FlowKey {
-        let source: SocketAddr = ([10, 0, 0, 1], port).into();
-        let destination: SocketAddr = ([10, 0, 0, 2], 80).into();
-        FlowKey::from_endpoints(source, destination, protocol::TCP, Vlan::default())
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let slot = FlowSlot::default();
-        assert_eq!(slot.snapshot(1), Ok(None));
-        let counts = Counts {
-            bytes: (1 << 48) - 1,
-            packets: u32::MAX,
-            generation: 0xabcd,
-            tcp_flags: 0xff,
-            first_tcp_flags: 0xa5,
-            first: Ticks(7),
-            last: Ticks(u32::MAX),
-        };
-        slot.write(Some(&key(1)), &counts);
-        let expected = SlotSnapshot {
-            key: key(1),
-            counts,
-        };
-        assert_eq!(slot.snapshot(1), Ok(Some(expected)));
-        slot.clear();
-        assert_eq!(slot.snapshot(1), Ok(None));
-    }
-
-    #[test]
-    fn a_write_in_progress_is_not_read() {
-        let slot = FlowSlot::default();
-        slot.write(
-            Some(&key(1)),
-            &Counts {
-                packets: 1,
-                ..Counts::default()
-            },
-        );
-        let settled = slot.load(6);
-        slot.store(6, settled | 1 << 32);
-        assert_eq!(slot.snapshot(4), Err(4));
-        slot.store(6, settled);
-        assert!(slot.snapshot(1).is_ok());
-    }
-
-    #[test]
-    fn a_write_heals_a_sequence_left_odd() {
-        let slot = FlowSlot::default();
-        slot.store(6, 5 << 32);
-        let counts = Counts {
-            packets: 1,
-            ..Counts::default()
-        };
-        slot.write(Some(&key(1)), &counts);
-        assert_eq!(slot.snapshot(1).unwrap().unwrap().counts, counts);
-    }
-
-    #[test]
-    fn concurrent_reads_are_never_torn() {
-        extern crate std;
-        let slot = FlowSlot::default();
-        let rounds = if cfg!(miri) { 200 } else { 200_000 };
-        let write = |n: u32| {
-            slot.write(
-                Some(&key((n % 50_000) as u16)),
-                &Counts {
-                    bytes: u64::from(n) * 3,
-                    packets: n,
-                    first: Ticks(n),
-                    last: Ticks(n),
-                    ..Counts::default()
-                },
-            );
-        };
-        std::thread::scope(|scope| {
-            scope.spawn(|| (1..rounds).for_each(write));
-            for _ in 0..rounds {
-                if let Ok(Some(SlotSnapshot { key: k, counts })) = slot.snapshot(100) {
-                    let n = counts.packets;
-                    assert_eq!(k, key((n % 50_000) as u16));
-                    assert_eq!(counts.bytes, u64::from(n) * 3);
-                    assert_eq!((counts.first.0, counts.last.0), (n, n));
-                }
-            }
-        });
-    }
-}
+mod tests;

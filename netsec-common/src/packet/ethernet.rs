@@ -1,7 +1,7 @@
 //! Link headers: Ethernet, VLAN tags, MPLS labels, PPPoE.
 
-use super::key::Vlan;
-use super::{PacketBytes, be16};
+use super::key::VlanBits;
+use super::{HeaderBytes as _, PacketBytes};
 use crate::ledger::{Counter, Row};
 
 /// Ethernet types the engine knows (IANA "IEEE 802 numbers").
@@ -37,10 +37,12 @@ const LLC_SNAP_BYTES: usize = 8;
 pub(super) struct Network {
     pub(super) version: Version,
     pub(super) offset: usize,
-    pub(super) vlan: Vlan,
+    pub(super) vlan: VlanBits,
 }
 
+/// A word wide, as all of [`Network`]: see [`VlanBits`].
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub(super) enum Version {
     V4,
     V6,
@@ -48,8 +50,10 @@ pub(super) enum Version {
 
 #[inline(always)]
 pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Counter> {
-    let header: [u8; ETHERNET_BYTES] = bytes.read(0).ok_or(Counter::EthernetTruncated)?;
-    read_tagged(bytes, be16(&header, 12), ETHERNET_BYTES, row)
+    let header = bytes
+        .header::<ETHERNET_BYTES>(0)
+        .ok_or(Counter::EthernetTruncated)?;
+    read_tagged(bytes, header.be16::<12>(), ETHERNET_BYTES, row)
 }
 
 /// Reads up to two VLAN tags, then what they carry.
@@ -63,17 +67,21 @@ pub(super) fn read_tagged<P: PacketBytes>(
     mut offset: usize,
     row: &Row,
 ) -> Result<Network, Counter> {
-    let mut vlan = Vlan::default();
+    let mut vlan = VlanBits::default();
     if is_tag(ethertype) {
-        let tag: [u8; VLAN_BYTES] = bytes.read(offset).ok_or(Counter::VlanTruncated)?;
+        let tag = bytes
+            .header::<VLAN_BYTES>(offset)
+            .ok_or(Counter::VlanTruncated)?;
         row.count(Counter::Vlan);
-        vlan.outer = be16(&tag, 0) & 0xfff;
-        ethertype = be16(&tag, 2);
+        vlan = VlanBits::outer(tag.be16::<0>());
+        ethertype = tag.be16::<2>();
         offset += VLAN_BYTES;
         if is_tag(ethertype) {
-            let tag: [u8; VLAN_BYTES] = bytes.read(offset).ok_or(Counter::VlanTruncated)?;
-            vlan.inner = be16(&tag, 0) & 0xfff;
-            ethertype = be16(&tag, 2);
+            let tag = bytes
+                .header::<VLAN_BYTES>(offset)
+                .ok_or(Counter::VlanTruncated)?;
+            vlan = vlan.with_inner(tag.be16::<0>());
+            ethertype = tag.be16::<2>();
             offset += VLAN_BYTES;
         }
     }
@@ -127,12 +135,13 @@ const fn kind_without_ip(ethertype: u16) -> Counter {
 #[inline(always)]
 fn read_mpls<P: PacketBytes>(bytes: &P, mut offset: usize) -> Result<(Version, usize), Counter> {
     for _ in 0..MPLS_LABELS_MAX {
-        let [_, _, bottom, _]: [u8; MPLS_BYTES] =
-            bytes.read(offset).ok_or(Counter::MplsTruncated)?;
+        let label = bytes
+            .header::<MPLS_BYTES>(offset)
+            .ok_or(Counter::MplsTruncated)?;
         offset += MPLS_BYTES;
-        if bottom & 1 == 1 {
-            let [first] = bytes.read(offset).ok_or(Counter::MplsTruncated)?;
-            return match first >> 4 {
+        if label.byte::<2>() & 1 == 1 {
+            let payload = bytes.header::<1>(offset).ok_or(Counter::MplsTruncated)?;
+            return match payload.byte::<0>() >> 4 {
                 4 => Ok((Version::V4, offset)),
                 6 => Ok((Version::V6, offset)),
                 _ => Err(Counter::MplsOther),
@@ -145,8 +154,10 @@ fn read_mpls<P: PacketBytes>(bytes: &P, mut offset: usize) -> Result<(Version, u
 /// RFC 2516: six bytes of PPPoE, two of PPP protocol.
 #[inline(always)]
 fn read_pppoe<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usize), Counter> {
-    let header: [u8; PPPOE_BYTES] = bytes.read(offset).ok_or(Counter::PppoeTruncated)?;
-    match be16(&header, 6) {
+    let header = bytes
+        .header::<PPPOE_BYTES>(offset)
+        .ok_or(Counter::PppoeTruncated)?;
+    match header.be16::<6>() {
         0x0021 => Ok((Version::V4, offset + PPPOE_BYTES)),
         0x0057 => Ok((Version::V6, offset + PPPOE_BYTES)),
         _ => Err(Counter::PppControl),
@@ -156,9 +167,12 @@ fn read_pppoe<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usiz
 /// IP in LLC/SNAP (RFC 1042): rare, and a way past a sensor that does not look.
 #[inline(always)]
 fn read_llc<P: PacketBytes>(bytes: &P, offset: usize) -> Result<(Version, usize), Counter> {
-    match bytes.read::<LLC_SNAP_BYTES>(offset) {
-        Some([0xaa, 0xaa, 0x03, 0, 0, 0, 0x08, 0x00]) => Ok((Version::V4, offset + LLC_SNAP_BYTES)),
-        Some([0xaa, 0xaa, 0x03, 0, 0, 0, 0x86, 0xdd]) => Ok((Version::V6, offset + LLC_SNAP_BYTES)),
+    const SNAP_IPV4: u64 = u64::from_ne_bytes([0xaa, 0xaa, 0x03, 0, 0, 0, 0x08, 0x00]);
+    const SNAP_IPV6: u64 = u64::from_ne_bytes([0xaa, 0xaa, 0x03, 0, 0, 0, 0x86, 0xdd]);
+    let header = bytes.header::<LLC_SNAP_BYTES>(offset).ok_or(Counter::Llc)?;
+    match header.word64::<0>() {
+        SNAP_IPV4 => Ok((Version::V4, offset + LLC_SNAP_BYTES)),
+        SNAP_IPV6 => Ok((Version::V6, offset + LLC_SNAP_BYTES)),
         _ => Err(Counter::Llc),
     }
 }

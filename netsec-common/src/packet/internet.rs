@@ -3,7 +3,7 @@
 use super::ethernet::{Network, Version};
 use super::key::{Addresses, protocol};
 use super::transport::{self, Payload};
-use super::{Frame, Packet, PacketBytes, be16};
+use super::{Frame, HeaderBytes as _, Packet, PacketBytes};
 use crate::ledger::{Counter, Row};
 
 const IPV4_BYTES: usize = 20;
@@ -32,9 +32,10 @@ pub(super) fn read<P: PacketBytes>(
     network: &Network,
     row: &Row,
 ) -> Result<Packet, Counter> {
+    let offset = frame.bytes.merge_offsets(network.offset);
     let (addresses, payload) = match network.version {
-        Version::V4 => read_v4(frame, network.offset, row)?,
-        Version::V6 => read_v6(frame, network.offset, row)?,
+        Version::V4 => read_v4(frame, offset, row)?,
+        Version::V6 => read_v6(frame, offset, row)?,
     };
     transport::read(frame.bytes, addresses, network.vlan, &payload, row)
 }
@@ -45,22 +46,11 @@ fn read_v4<P: PacketBytes>(
     offset: usize,
     row: &Row,
 ) -> Result<(Addresses, Payload), Counter> {
-    let header: [u8; IPV4_BYTES] = frame.bytes.read(offset).ok_or(Counter::Ipv4Truncated)?;
-    let [
-        version_and_length,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        protocol,
-        _,
-        _,
-        addresses @ ..,
-    ] = header;
+    let header = frame
+        .bytes
+        .header::<IPV4_BYTES>(offset)
+        .ok_or(Counter::Ipv4Truncated)?;
+    let version_and_length = header.byte::<0>();
     if version_and_length >> 4 != 4 {
         return Err(Counter::Ipv4Version);
     }
@@ -71,7 +61,7 @@ fn read_v4<P: PacketBytes>(
     row.count(Counter::Ipv4);
 
     let wire_end = frame.wire_bytes as usize;
-    let total = usize::from(be16(&header, 2));
+    let total = usize::from(header.be16::<2>());
     // Zero is a segmentation offload's "as long as the frame" (BIG TCP, TSO captures).
     let end = if total == 0 { wire_end } else { offset + total };
     if end < offset + header_bytes || end > wire_end {
@@ -80,20 +70,19 @@ fn read_v4<P: PacketBytes>(
     // The options are skipped, not read, but they have to be there.
     frame
         .bytes
-        .read::<1>(offset + header_bytes - 1)
+        .header::<1>(offset + header_bytes - 1)
         .ok_or(Counter::Ipv4Truncated)?;
 
-    let fragment = be16(&header, 6);
+    let fragment = header.be16::<6>();
     let fragment_offset = fragment & 0x1fff;
     let more = fragment & 0x2000 != 0;
     if more || fragment_offset != 0 {
         row.count(Counter::Ipv4Fragments);
     }
-    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
     Ok((
-        Addresses::v4([s0, s1, s2, s3], [d0, d1, d2, d3]),
+        Addresses::v4(header.word32::<12>(), header.word32::<16>()),
         Payload {
-            protocol,
+            protocol: header.byte::<9>(),
             offset: offset + header_bytes,
             end,
             fragment: more || fragment_offset != 0,
@@ -109,15 +98,18 @@ fn read_v6<P: PacketBytes>(
     offset: usize,
     row: &Row,
 ) -> Result<(Addresses, Payload), Counter> {
-    let header: [u8; IPV6_BYTES] = frame.bytes.read(offset).ok_or(Counter::Ipv6Truncated)?;
-    let [version, _, _, _, _, _, next, _, ..] = header;
-    if version >> 4 != 6 {
+    let header = frame
+        .bytes
+        .header::<IPV6_BYTES>(offset)
+        .ok_or(Counter::Ipv6Truncated)?;
+    if header.byte::<0>() >> 4 != 6 {
         return Err(Counter::Ipv6Version);
     }
     row.count(Counter::Ipv6);
 
     let wire_end = frame.wire_bytes as usize;
-    let length = usize::from(be16(&header, 4));
+    let length = usize::from(header.be16::<4>());
+    let next = header.byte::<6>();
     let start = offset + IPV6_BYTES;
     // Zero is a jumbogram (RFC 2675) or a segmentation offload, unless nothing is to follow.
     let length_stated = length != 0 || next == protocol::NO_NEXT_HEADER;
@@ -137,8 +129,12 @@ fn read_v6<P: PacketBytes>(
         later_fragment: false,
         length_stated,
     };
+    let addresses = Addresses {
+        source: [header.word64::<8>(), header.word64::<16>()],
+        destination: [header.word64::<24>(), header.word64::<32>()],
+    };
     walk_extensions(frame.bytes, &mut payload, row)?;
-    Ok((v6_addresses(&header), payload))
+    Ok((addresses, payload))
 }
 
 /// Moves `payload` past the extension headers (RFC 8200, 4), at most [`EXTENSIONS_MAX`] of them.
@@ -166,11 +162,11 @@ fn walk_extensions<P: PacketBytes>(
             }
             _ => return Ok(()),
         };
-        let [next, units] = bytes
-            .read(payload.offset)
+        let header = bytes
+            .header::<2>(payload.offset)
             .ok_or(Counter::Ipv6ExtensionTruncated)?;
-        payload.protocol = next;
-        payload.offset += (usize::from(units) + more) * unit_bytes;
+        payload.protocol = header.byte::<0>();
+        payload.offset += (usize::from(header.byte::<1>()) + more) * unit_bytes;
         if payload.offset > payload.end {
             return Err(Counter::Ipv6ExtensionTruncated);
         }
@@ -187,11 +183,10 @@ fn read_fragment<P: PacketBytes>(
     payload: &mut Payload,
     row: &Row,
 ) -> Result<(), Counter> {
-    let header: [u8; FRAGMENT_BYTES] = bytes
-        .read(payload.offset)
+    let header = bytes
+        .header::<FRAGMENT_BYTES>(payload.offset)
         .ok_or(Counter::Ipv6ExtensionTruncated)?;
-    let [next, ..] = header;
-    let place = be16(&header, 2);
+    let place = header.be16::<2>();
     let later = place >> 3 != 0;
     let more = place & 1 != 0;
     // Nothing forbids a second fragment header; the frame is one fragment all the same.
@@ -199,7 +194,7 @@ fn read_fragment<P: PacketBytes>(
         row.count(Counter::Ipv6Fragments);
         payload.fragment = true;
     }
-    payload.protocol = next;
+    payload.protocol = header.byte::<0>();
     payload.offset += FRAGMENT_BYTES;
     payload.later_fragment = later;
     if payload.offset > payload.end {
@@ -221,18 +216,4 @@ const fn is_extension(protocol: u8) -> bool {
             | extension::HOST_IDENTITY
             | extension::SHIM6
     )
-}
-
-#[inline(always)]
-const fn v6_addresses(header: &[u8; IPV6_BYTES]) -> Addresses {
-    const fn word(header: &[u8; IPV6_BYTES], at: usize) -> u64 {
-        match header.split_at(at).1.first_chunk() {
-            Some(bytes) => u64::from_ne_bytes(*bytes),
-            None => 0,
-        }
-    }
-    Addresses {
-        source: [word(header, 8), word(header, 16)],
-        destination: [word(header, 24), word(header, 32)],
-    }
 }

@@ -49,15 +49,16 @@ impl FlowKey {
     /// A key from addresses as they stand in the packet.
     #[inline(always)]
     #[must_use]
-    pub const fn new(addresses: Addresses, ports: (u16, u16), protocol: u8, vlan: Vlan) -> Self {
+    pub(super) const fn new(
+        addresses: Addresses,
+        ports: (u16, u16),
+        protocol: u8,
+        vlan: VlanBits,
+    ) -> Self {
         Self {
             source: addresses.source,
             destination: addresses.destination,
-            tail: ports.0 as u64
-                | (ports.1 as u64) << 16
-                | (protocol as u64) << 32
-                | (vlan.outer as u64 & 0xfff) << 40
-                | (vlan.inner as u64 & 0xfff) << 52,
+            tail: ports.0 as u64 | (ports.1 as u64) << 16 | (protocol as u64) << 32 | vlan.0,
         }
     }
 
@@ -76,7 +77,7 @@ impl FlowKey {
             },
             (source.port(), destination.port()),
             protocol,
-            vlan,
+            VlanBits::outer(vlan.outer).with_inner(vlan.inner),
         )
     }
 
@@ -213,6 +214,27 @@ pub struct Vlan {
     pub inner: u16,
 }
 
+/// VLAN identifiers at their place in a key.
+///
+/// One word on the way from the link header to the key: two halves would pass through the BPF stack
+/// apart and be read back together, which stalls the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct VlanBits(u64);
+
+impl VlanBits {
+    /// The outer identifier, from the low twelve bits of a tag.
+    #[inline(always)]
+    pub(super) const fn outer(tag: u16) -> Self {
+        Self((tag as u64 & 0xfff) << 40)
+    }
+
+    /// The inner identifier as well.
+    #[inline(always)]
+    pub(super) const fn with_inner(self, tag: u16) -> Self {
+        Self(self.0 | (tag as u64 & 0xfff) << 52)
+    }
+}
+
 /// Source and destination address, v4-mapped, in the memory order of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
@@ -221,8 +243,9 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// From two IPv4 addresses in the memory order of the packet.
     #[inline(always)]
-    pub(super) const fn v4(source: [u8; 4], destination: [u8; 4]) -> Self {
+    pub(super) const fn v4(source: u32, destination: u32) -> Self {
         Self {
             source: mapped(source),
             destination: mapped(destination),
@@ -231,12 +254,17 @@ impl Addresses {
 }
 
 #[inline(always)]
-const fn mapped([a, b, c, d]: [u8; 4]) -> [u64; 2] {
-    let [p, q, r, s] = MAPPED_PREFIX;
-    [
-        MAPPED_PREFIX_HIGH,
-        u64::from_ne_bytes([p, q, r, s, a, b, c, d]),
-    ]
+const fn mapped(address: u32) -> [u64; 2] {
+    const PREFIX: u64 = {
+        let [p, q, r, s] = MAPPED_PREFIX;
+        u64::from_ne_bytes([p, q, r, s, 0, 0, 0, 0])
+    };
+    let last_four = if cfg!(target_endian = "little") {
+        (address as u64) << 32
+    } else {
+        address as u64
+    };
+    [MAPPED_PREFIX_HIGH, PREFIX | last_four]
 }
 
 #[expect(
@@ -245,7 +273,7 @@ const fn mapped([a, b, c, d]: [u8; 4]) -> [u64; 2] {
 )]
 fn to_words(address: IpAddr) -> [u64; 2] {
     match address {
-        IpAddr::V4(v4) => mapped(v4.octets()),
+        IpAddr::V4(v4) => mapped(u32::from_ne_bytes(v4.octets())),
         IpAddr::V6(v6) => {
             let bits = v6.to_bits();
             [

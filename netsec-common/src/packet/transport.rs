@@ -1,7 +1,7 @@
 //! Transport headers: ports, TCP flags, ICMP type and code.
 
-use super::key::{Addresses, FlowKey, Vlan, protocol};
-use super::{Packet, PacketBytes, be16};
+use super::key::{Addresses, FlowKey, VlanBits, protocol};
+use super::{HeaderBytes as _, Packet, PacketBytes};
 use crate::ledger::{Counter, Row};
 
 const TCP_BYTES: usize = 20;
@@ -47,7 +47,7 @@ struct Header {
 pub(super) fn read<P: PacketBytes>(
     bytes: &P,
     addresses: Addresses,
-    vlan: Vlan,
+    vlan: VlanBits,
     payload: &Payload,
     row: &Row,
 ) -> Result<Packet, Counter> {
@@ -77,25 +77,24 @@ fn read_header<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Resul
         protocol::TCP => read_tcp(bytes, payload, row),
         protocol::UDP => read_udp(bytes, payload, row),
         protocol::SCTP => {
-            let header: [u8; SCTP_BYTES] = within(bytes, payload).ok_or(Counter::SctpTruncated)?;
+            let header = within::<_, SCTP_BYTES>(bytes, payload).ok_or(Counter::SctpTruncated)?;
             row.count(Counter::Sctp);
             Ok(Header {
-                ports: (be16(&header, 0), be16(&header, 2)),
+                ports: (header.be16::<0>(), header.be16::<2>()),
                 tcp_flags: 0,
                 bytes: SCTP_BYTES,
             })
         }
         protocol::ICMP => {
-            let [kind, code, ..]: [u8; ICMP_BYTES] =
-                within(bytes, payload).ok_or(Counter::IcmpTruncated)?;
+            let header = within::<_, ICMP_BYTES>(bytes, payload).ok_or(Counter::IcmpTruncated)?;
             row.count(Counter::Icmp);
-            Ok(icmp(kind, code, ICMP_BYTES))
+            Ok(icmp(header.byte::<0>(), header.byte::<1>(), ICMP_BYTES))
         }
         protocol::ICMPV6 => {
-            let [kind, code, ..]: [u8; ICMPV6_BYTES] =
-                within(bytes, payload).ok_or(Counter::Icmpv6Truncated)?;
+            let header =
+                within::<_, ICMPV6_BYTES>(bytes, payload).ok_or(Counter::Icmpv6Truncated)?;
             row.count(Counter::Icmpv6);
-            Ok(icmp(kind, code, ICMPV6_BYTES))
+            Ok(icmp(header.byte::<0>(), header.byte::<1>(), ICMPV6_BYTES))
         }
         _ => {
             row.count(Counter::OtherTransport);
@@ -119,9 +118,9 @@ const fn icmp(kind: u8, code: u8, bytes: usize) -> Header {
 
 #[inline(always)]
 fn read_tcp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
-    let header: [u8; TCP_BYTES] = within(bytes, payload).ok_or(Counter::TcpTruncated)?;
-    let [.., offset_and_reserved, flags, _, _, _, _, _, _] = header;
-    let header_bytes = usize::from(offset_and_reserved >> 4) * 4;
+    let header = within::<_, TCP_BYTES>(bytes, payload).ok_or(Counter::TcpTruncated)?;
+    let flags = header.byte::<13>();
+    let header_bytes = usize::from(header.byte::<12>() >> 4) * 4;
     if header_bytes < TCP_BYTES || payload.offset + header_bytes > payload.end {
         return Err(Counter::TcpDataOffset);
     }
@@ -138,7 +137,7 @@ fn read_tcp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<H
         row.count(Counter::TcpNull);
     }
     Ok(Header {
-        ports: (be16(&header, 0), be16(&header, 2)),
+        ports: (header.be16::<0>(), header.be16::<2>()),
         tcp_flags: flags,
         bytes: header_bytes,
     })
@@ -146,8 +145,8 @@ fn read_tcp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<H
 
 #[inline(always)]
 fn read_udp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
-    let header: [u8; UDP_BYTES] = within(bytes, payload).ok_or(Counter::UdpTruncated)?;
-    let length = usize::from(be16(&header, 4));
+    let header = within::<_, UDP_BYTES>(bytes, payload).ok_or(Counter::UdpTruncated)?;
+    let length = usize::from(header.be16::<4>());
     // A first fragment's datagram is longer than the fragment; a jumbogram's length is zero.
     let whole = payload.length_stated && !payload.fragment;
     if whole && (length < UDP_BYTES || payload.offset + length > payload.end) {
@@ -155,7 +154,7 @@ fn read_udp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<H
     }
     row.count(Counter::Udp);
     Ok(Header {
-        ports: (be16(&header, 0), be16(&header, 2)),
+        ports: (header.be16::<0>(), header.be16::<2>()),
         tcp_flags: 0,
         bytes: UDP_BYTES,
     })
@@ -163,9 +162,12 @@ fn read_udp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<H
 
 /// Reads a header that must lie inside the IP packet, not in the link padding behind it.
 #[inline(always)]
-fn within<P: PacketBytes, const N: usize>(bytes: &P, payload: &Payload) -> Option<[u8; N]> {
+fn within<'a, P: PacketBytes, const N: usize>(
+    bytes: &'a P,
+    payload: &Payload,
+) -> Option<P::Header<'a, N>> {
     if payload.offset + N > payload.end {
         return None;
     }
-    bytes.read(payload.offset)
+    bytes.header(payload.offset)
 }

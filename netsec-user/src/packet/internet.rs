@@ -1,8 +1,8 @@
 //! The IP packet: addresses, fragment, transport, DNS.
 
 use etherparse::{
-    Ipv6ExtensionSlice, LaxIpPayloadSlice, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice,
-    LaxSlicedPacket, TransportSlice,
+    IpNumber, LaxIpPayloadSlice, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket,
+    TransportSlice,
 };
 use netsec_common::ledger::Counter;
 use netsec_common::packet::{Packet, protocol};
@@ -62,32 +62,46 @@ fn read_v4(v4: &LaxIpv4Slice<'_>) -> Internet {
 
 fn read_v6(v6: &LaxIpv6Slice<'_>) -> Internet {
     let header = v6.header();
-    let fragment = v6
-        .extensions()
-        .clone()
-        .into_iter()
-        .find_map(|extension| match extension {
-            Ipv6ExtensionSlice::Fragment(place) if place.is_fragmenting_payload() => {
-                Some(Fragment {
-                    id: place.identification(),
-                    offset_bytes: u32::from(place.fragment_offset().byte_offset()),
-                    more: place.more_fragments(),
-                })
-            }
-            Ipv6ExtensionSlice::Fragment(_)
-            | Ipv6ExtensionSlice::HopByHop(_)
-            | Ipv6ExtensionSlice::Routing(_)
-            | Ipv6ExtensionSlice::DestinationOptions(_)
-            | Ipv6ExtensionSlice::Authentication(_) => None,
-        });
     Internet {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         protocol: v6.payload().ip_number.0,
-        fragment,
+        fragment: read_fragment(header.next_header(), v6.extensions().slice()),
         transport: Transport::None,
         payload_bytes: None,
         dns: None,
+    }
+}
+
+/// The first fragment header (RFC 8200, 4.5) that is not that of an atomic fragment.
+///
+/// etherparse's own iterator must not be asked: it takes for granted that the last extension header
+/// is whole, and reads beyond the slice where the frame was cut.
+fn read_fragment(mut kind: IpNumber, mut headers: &[u8]) -> Option<Fragment> {
+    loop {
+        let [next, units, place_high, place_low, id @ ..] = *headers.first_chunk::<8>()?;
+        let bytes = match kind {
+            IpNumber::IPV6_FRAGMENTATION_HEADER => {
+                let place = u16::from_be_bytes([place_high, place_low]);
+                let (offset_bytes, more) = (u32::from(place & !7), place & 1 != 0);
+                if more || offset_bytes != 0 {
+                    let id = u32::from_be_bytes(id);
+                    return Some(Fragment {
+                        id,
+                        offset_bytes,
+                        more,
+                    });
+                }
+                8
+            }
+            IpNumber::AUTHENTICATION_HEADER => (usize::from(units) + 2) * 4,
+            IpNumber::IPV6_HEADER_HOP_BY_HOP
+            | IpNumber::IPV6_ROUTE_HEADER
+            | IpNumber::IPV6_DESTINATION_OPTIONS => (usize::from(units) + 1) * 8,
+            _ => return None,
+        };
+        kind = IpNumber(next);
+        headers = headers.get(bytes..)?;
     }
 }
 

@@ -236,6 +236,28 @@ fn fragments_have_a_place_and_only_the_first_has_ports() {
 }
 
 #[test]
+fn an_ipv6_fragment_is_found_behind_other_extension_headers_wherever_the_frame_is_cut() {
+    let mut frame = [A, B].concat();
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 48, 0, 64]);
+    frame.extend([0x20; 32]);
+    frame.extend([60, 0, 0, 0, 0, 0, 0, 0]); // hop by hop
+    frame.extend([51, 0, 0, 0, 0, 0, 0, 0]); // destination options
+    frame.extend([44, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]); // authentication
+    frame.extend([17, 0, 0x05, 0xc9, 0, 1, 0xe2, 0x40]); // fragment
+    frame.extend([0; 8]);
+    let place = Fragment {
+        id: 123_456,
+        offset_bytes: 1480,
+        more: true,
+    };
+    for cut in 0..=frame.len() {
+        let view = decode_from(Start::Ethernet, &frame[..cut], frame.len());
+        let found = view.internet().and_then(|internet| internet.fragment);
+        assert_eq!(found, (cut >= frame.len() - 8).then_some(place), "at {cut}");
+    }
+}
+
+#[test]
 fn icmp_has_type_and_code() {
     let mut frame = Vec::new();
     let (a, b) = (

@@ -111,7 +111,7 @@ impl DeltaReader {
                 let Some(seen) = self.seen.get(index) else {
                     continue;
                 };
-                if slot.change_word() == change_word(seen) {
+                if slot.is_unchanged(seen.bytes, seen.packets, seen.generation) {
                     continue;
                 }
                 match slot.snapshot(SNAPSHOT_TRIES) {
@@ -221,12 +221,6 @@ impl Seen {
             Self::default()
         }
     }
-}
-
-/// [`FlowSlot::change_word`](netsec_common::flow::FlowSlot::change_word) of a slot that has not
-/// changed since.
-fn change_word(seen: &Seen) -> u64 {
-    seen.bytes & ((1 << 48) - 1) | u64::from(seen.generation) << 48
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl KernelEngine {
     ///
     /// When the kernel's clock cannot be read.
     pub fn read(&mut self, sink: &mut impl Sink) -> Result<(), KernelError> {
-        self.clock.synchronise(&mut self.ebpf, &self.clock_map)?;
+        self.clock.synchronise(&self.ebpf, &self.clock_map)?;
         let (hook, clock, records) = (self.hook, &self.clock, &mut self.records);
         self.reader.read(
             self.sets.as_slice().iter().enumerate(),

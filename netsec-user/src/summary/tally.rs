@@ -179,7 +179,8 @@ mod tests {
             tally.add(&delta, &delta.key);
         };
         add(&mut tally, heavy, 1_000_000);
-        for n in 0..(3 * KEPT as u32) {
+        let sources = u32::try_from(3 * KEPT).unwrap();
+        for n in 0..sources {
             let [_, b, c, d] = n.to_be_bytes();
             add(&mut tally, SocketAddr::from(([11, b, c, d], 1)), 60);
         }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::fixtures::{Table, differences, moved};
 use crate::flow::SlotSnapshot;
+use crate::flow::slot::{BYTES_LIMIT, PACKETS_LIMIT};
 use crate::ledger::Snapshot;
 use crate::packet::{Vlan, protocol};
 

@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Watch live traffic on one or more interfaces
     Run(RunArgs),
     /// Play a capture file (pcap or pcapng, gzip too) through the same engine, without root
+    ///
+    /// A capture that is cut or damaged gives all that it has; where it ends is said on stderr, and
+    /// the exit code is 1.
     Replay(ReplayArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]

@@ -7,7 +7,7 @@ use netsec_user::live::LiveError;
 use netsec_user::replay::ReplayError;
 use netsec_user::source::kernel::KernelError;
 
-/// Something failed that has no code of its own.
+/// Something failed that has no code of its own, or a capture ended early.
 const FAILED: u8 = 1;
 /// The arguments make no sense. clap uses it too.
 const USAGE: u8 = 2;
@@ -29,7 +29,9 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
-    log::error!("{error:#}");
+    // A `KernelError` states its cause before its remedy; anyhow's chain would do it again after.
+    let text = kernel_error(&error).map_or_else(|| format!("{error:#}"), ToString::to_string);
+    log::error!("{}", without_error_numbers(&text));
     if error.is::<UsageError>() {
         return ExitCode::from(USAGE);
     }
@@ -38,6 +40,21 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
         Some(_) => KERNEL,
         None => FAILED,
     })
+}
+
+/// Leaves out the numbers that the standard library puts behind the system's own words, as in
+/// `No such file or directory (os error 2)`.
+fn without_error_numbers(text: &str) -> String {
+    const OPENING: &str = " (os error ";
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(OPENING) {
+        plain.push_str(before);
+        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest = rest.strip_prefix(')').unwrap_or(rest);
+    }
+    plain.push_str(rest);
+    plain
 }
 
 fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
@@ -54,4 +71,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         _ => error.downcast_ref(),
     };
     output.is_some_and(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_error_numbers;
+
+    #[test]
+    fn error_numbers_are_left_out() {
+        let text = "a: No such file (os error 2): b: full (os error 28)";
+        assert_eq!(without_error_numbers(text), "a: No such file: b: full");
+        assert_eq!(without_error_numbers("nothing to do"), "nothing to do");
+    }
 }

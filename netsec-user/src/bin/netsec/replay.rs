@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, stderr};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netsec_user::pipeline::Pipeline;
 use netsec_user::replay::replay as play;
@@ -31,12 +31,16 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     });
     bar.finish_and_clear();
     played?;
-    report(&capture);
-    Ok(())
+    report(&capture)
 }
 
-/// Says where the capture ended, when it is not where it should, and what was not read.
-fn report(capture: &Capture) {
+/// Says what was not read.
+///
+/// # Errors
+///
+/// Where the capture ended, when it was cut or damaged: all that it had is written by then, but a
+/// script has to know.
+fn report(capture: &Capture) -> Result<()> {
     for skipped in capture.skipped() {
         log::warn!(
             "{}: skipped {} frames of link type {} ({}), which netsec does not read",
@@ -54,8 +58,8 @@ fn report(capture: &Capture) {
         );
     }
     match capture.end() {
-        None | Some(End::Complete) => {}
-        Some(end) => log::warn!("{}: {end}", capture.file()),
+        None | Some(End::Complete) => Ok(()),
+        Some(end) => bail!("{}: {end}", capture.file()),
     }
 }
 

@@ -140,10 +140,12 @@ impl KernelEngine {
 
 /// What the kernel's refusal means, by its error number.
 fn reason(error: &ProgramError, interface: &Interface) -> String {
-    let number = match error {
-        ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
-        ProgramError::IOError(error) => error.raw_os_error(),
-        _ => None,
+    let number = if let ProgramError::SyscallError(error) = error {
+        error.io_error.raw_os_error()
+    } else if let ProgramError::IOError(error) = error {
+        error.raw_os_error()
+    } else {
+        None
     };
     match number {
         Some(libc::EOPNOTSUPP) => "its driver has no such mode".to_owned(),

@@ -39,7 +39,7 @@ pub(super) struct TickClock {
 impl TickClock {
     /// Measures the tick, and reads all clocks. Takes a tenth of a second.
     pub(super) fn measure(
-        ebpf: &mut Ebpf,
+        ebpf: &Ebpf,
         map: &Array<MapData, [u8; 16]>,
     ) -> Result<Self, KernelError> {
         let before = read(ebpf, map)?;
@@ -58,7 +58,7 @@ impl TickClock {
     /// Reads all clocks again, so that a step of the wall clock shows.
     pub(super) fn synchronise(
         &mut self,
-        ebpf: &mut Ebpf,
+        ebpf: &Ebpf,
         map: &Array<MapData, [u8; 16]>,
     ) -> Result<(), KernelError> {
         let reading = read(ebpf, map)?;
@@ -112,7 +112,7 @@ fn tick_ns(before: &ClockReading, after: &ClockReading) -> i64 {
     1_000_000_000 / i64::from(nearest)
 }
 
-fn read(ebpf: &mut Ebpf, map: &Array<MapData, [u8; 16]>) -> Result<ClockReading, KernelError> {
+fn read(ebpf: &Ebpf, map: &Array<MapData, [u8; 16]>) -> Result<ClockReading, KernelError> {
     let program: &SchedClassifier = ebpf
         .program(PROGRAM)
         .ok_or(KernelError::ObjectWithout { name: PROGRAM })?

@@ -138,10 +138,10 @@ pub enum KernelError {
 
 /// An error with its causes, each once.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = shortened(&error.to_string());
     let mut next = error.source();
     while let Some(cause) = next {
-        let cause_text = cause.to_string();
+        let cause_text = shortened(&cause.to_string());
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
@@ -149,4 +149,34 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// Lines kept of a long text: the last ones, which say what the verifier refused.
+const LINES_KEPT: usize = 12;
+
+/// A text without the thousands of lines before the end of a verifier's log.
+fn shortened(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let cut = lines.len().saturating_sub(LINES_KEPT);
+    if cut == 0 {
+        return text.to_owned();
+    }
+    let first = lines.first().copied().unwrap_or_default();
+    let first: String = first.chars().take(200).collect();
+    let kept = lines.get(cut..).unwrap_or_default().join("\n");
+    format!("{first}\n[{cut} lines left out]\n{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_log_is_cut_to_its_end() {
+        let log: Vec<String> = (0..5000).map(|n| format!("{n}: (bf) r1 = r0")).collect();
+        let text = shortened(&log.join("\n"));
+        assert_eq!(text.lines().count(), LINES_KEPT + 2);
+        assert!(text.ends_with("4999: (bf) r1 = r0"), "{text}");
+        assert_eq!(shortened("one\ntwo"), "one\ntwo");
+    }
 }

@@ -111,19 +111,18 @@ async fn link_attributes(index: u32) -> Result<Vec<LinkAttribute>, String> {
 
 /// The program in an `IFLA_XDP` attribute.
 fn attached(xdp: &[LinkXdp]) -> Option<XdpOnInterface> {
-    let mut found = None;
-    for attribute in xdp {
-        let (id, mode) = match attribute {
-            LinkXdp::DrvProgId(id) => (*id, XdpModeInUse::Native),
-            LinkXdp::SkbProgId(id) => (*id, XdpModeInUse::Generic),
-            LinkXdp::HwProgId(id) => (*id, XdpModeInUse::Hardware),
-            _ => continue,
-        };
-        if id != 0 {
-            found.get_or_insert((id, mode));
+    let program = |attribute: &LinkXdp| {
+        if let LinkXdp::DrvProgId(id) = attribute {
+            Some((*id, XdpModeInUse::Native))
+        } else if let LinkXdp::SkbProgId(id) = attribute {
+            Some((*id, XdpModeInUse::Generic))
+        } else if let LinkXdp::HwProgId(id) = attribute {
+            Some((*id, XdpModeInUse::Hardware))
+        } else {
+            None
         }
-    }
-    let (id, mode) = found?;
+    };
+    let (id, mode) = xdp.iter().filter_map(program).find(|(id, _)| *id != 0)?;
     Some(XdpOnInterface {
         id,
         name: program_name(id),

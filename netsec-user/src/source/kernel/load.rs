@@ -87,7 +87,7 @@ impl KernelEngine {
         let clock_map = take_clock_map(&mut ebpf)?;
         let engine = Self {
             hook,
-            clock: TickClock::measure(&mut ebpf, &clock_map)?,
+            clock: TickClock::measure(&ebpf, &clock_map)?,
             control,
             rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
             sets: share::<FlowSet>(&ebpf, "FLOWS", sets, ProtFlags::PROT_READ)?,

@@ -74,14 +74,14 @@ impl Model {
             return;
         };
         let near = Counts {
-            packets: u32::MAX - 2,
-            bytes: BYTES_MAX - u64::from(u32::MAX) - 3000,
+            packets: PACKETS_LIMIT - 2,
+            bytes: BYTES_LIMIT - 3000,
             ..counts
         };
         if counts.packets > near.packets || counts.bytes > near.bytes {
             return;
         }
-        slot.write(None, &near);
+        slot.open(None, &near);
         let packets = u64::from(near.packets - counts.packets);
         let bytes = near.bytes - counts.bytes;
         add(&mut self.given, set, key, packets, bytes);

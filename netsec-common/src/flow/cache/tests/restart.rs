@@ -85,25 +85,25 @@ fn at_limit(packets: u32, bytes: u64, seen_bytes: u32) -> (Bench, u32) {
         bytes,
         ..Counts::default()
     };
-    bench.table.sets[0].ways[0].write(Some(&key(0)), &counts);
+    bench.table.sets[0].ways[0].open(Some(&key(0)), &counts);
     let now = bench.packet(0, 1, seen_bytes, 0);
     (bench, now)
 }
 
 #[test]
 fn a_flow_restarts_before_a_counter_overflows() {
-    let (bench, packets) = at_limit(u32::MAX - 1, 5, 100);
-    assert_eq!((packets, bench.records().len()), (u32::MAX, 0));
-    let (bench, packets) = at_limit(u32::MAX, 5, 100);
-    assert_eq!((packets, bench.records()[0].packets), (1, u32::MAX));
+    let (bench, packets) = at_limit(PACKETS_LIMIT - 1, 5, 100);
+    assert_eq!((packets, bench.records().len()), (PACKETS_LIMIT, 0));
+    let (bench, packets) = at_limit(PACKETS_LIMIT, 5, 100);
+    assert_eq!((packets, bench.records()[0].packets), (1, PACKETS_LIMIT));
     assert_eq!(bench.records()[0].reason, EndReason::CounterLimit as u8);
 
-    let room = BYTES_MAX - u64::from(u32::MAX);
-    let (bench, packets) = at_limit(9, room, u32::MAX);
+    let (bench, packets) = at_limit(9, BYTES_LIMIT - 1, u32::MAX);
     assert_eq!((packets, bench.records().len()), (10, 0));
-    assert_eq!(bench.slot(0).unwrap().counts.bytes, BYTES_MAX);
-    let (bench, packets) = at_limit(9, room + 1, u32::MAX);
-    assert_eq!((packets, bench.records()[0].bytes), (1, room + 1));
+    let bytes = BYTES_LIMIT - 1 + u64::from(u32::MAX);
+    assert_eq!(bench.slot(0).unwrap().counts.bytes, bytes);
+    let (bench, packets) = at_limit(9, BYTES_LIMIT, u32::MAX);
+    assert_eq!((packets, bench.records()[0].bytes), (1, BYTES_LIMIT));
     assert_eq!(bench.records()[0].reason, EndReason::CounterLimit as u8);
     assert_eq!(bench.slot(0).unwrap().counts.bytes, u64::from(u32::MAX));
 }

@@ -1,19 +1,17 @@
-//! The `netsec` command as its users have it: another process.
+//! A `netsec` command that runs while the test goes on.
 
-use std::env;
-use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::binary;
 use crate::netns::wait_for;
 
 /// How long a command may take to end.
@@ -21,42 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Said on standard error for each interface once frames are counted.
 const ATTACHED: &str = "XDP attached in";
-
-/// The `netsec` command that belongs to this test program, built if it is not there or old.
-///
-/// # Errors
-///
-/// When cargo cannot build it.
-pub fn netsec() -> Result<PathBuf> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-    built.clone().map_err(anyhow::Error::msg)
-}
-
-/// Cargo builds the commands of the package under test only, and these tests are another package.
-fn build() -> Result<PathBuf> {
-    let test = env::current_exe()?;
-    let folder = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .with_context(|| format!("{} is in no target directory", test.display()))?;
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(cargo);
-    command
-        .args(["build", "--quiet", "--locked", "--package", "netsec-user"])
-        .args(["--bin", "netsec"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if folder.ends_with("release") {
-        command.arg("--release");
-    }
-    let output = command.output().context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr));
-    }
-    let netsec = folder.join("netsec");
-    ensure!(netsec.is_file(), "cargo made no {}", netsec.display());
-    Ok(netsec)
-}
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -113,18 +75,16 @@ impl Running {
     ///
     /// When it cannot be built or started.
     pub fn start(arguments: &[&str]) -> Result<Self> {
-        Self::start_by(&mut Command::new(netsec()?), arguments)
+        Self::start_by(&mut binary::command(arguments)?)
     }
 
-    /// Starts `netsec` by a command that begins with another program.
+    /// Starts a command of which `netsec` is a part.
     ///
     /// # Errors
     ///
     /// When it cannot be started.
-    pub fn start_by(command: &mut Command, arguments: &[&str]) -> Result<Self> {
+    pub fn start_by(command: &mut Command) -> Result<Self> {
         let mut child = command
-            .args(arguments)
-            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
