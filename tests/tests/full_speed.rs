@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netsec_common::ledger::{Counter, Snapshot};
+use netsec_common::sample::Sampling;
 use netsec_tests::kernel::{self, Counted};
 use netsec_tests::netns::Namespace;
 use netsec_tests::wire::Udp;
-use netsec_user::source::kernel::{FrameInjector, KernelEngine};
+use netsec_user::source::kernel::{FrameInjector, KernelEngine, KernelSettings};
 
 /// The loopback interface of a new network namespace: what passes is for nobody there, and ends in
 /// the stack.
@@ -222,6 +223,21 @@ fn more_flows_than_slots_and_a_reader_that_reads() {
 }
 
 #[test]
+fn a_reader_that_sleeps_finds_the_sum_of_long_flows() {
+    let Some(object) = kernel::object().unwrap() else {
+        return;
+    };
+    let load = Load {
+        flows: 5,
+        frames: 100_000,
+    };
+    let (ledger, counted) = asleep(object, &kernel::settings(), &load);
+    assert_eq!(ledger.get(Counter::RecordsLost), 0);
+    assert_eq!(counted.packets, load.total_frames());
+    assert_eq!(counted.bytes, load.total_bytes());
+}
+
+#[test]
 fn a_reader_that_sleeps_loses_what_is_counted_as_lost() {
     let Some(object) = kernel::object().unwrap() else {
         return;
@@ -232,18 +248,9 @@ fn a_reader_that_sleeps_loses_what_is_counted_as_lost() {
     };
     let mut settings = kernel::settings();
     settings.engine.slots = 1024;
+    settings.engine.sampling = Sampling::All;
     settings.records_ring_bytes = 64 << 10;
-    let mut engine = kernel::load(object, &settings).unwrap();
-    let slept = under_load(&load, &mut engine, |_, done| {
-        while !done.load(Ordering::Acquire) {
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    });
-    slept.unwrap();
-    let ledger = assert_all_counted(&engine, &load);
-    let mut counted = Counted::default();
-    engine.read(&mut counted).unwrap();
+    let (ledger, counted) = asleep(object, &settings, &load);
     let lost = ledger.get(Counter::RecordsLostPackets);
     assert!(lost > 0, "the ring was meant to overflow");
     assert_eq!(counted.packets + lost, load.total_frames());
@@ -251,11 +258,31 @@ fn a_reader_that_sleeps_loses_what_is_counted_as_lost() {
         counted.bytes + ledger.get(Counter::RecordsLostBytes),
         load.total_bytes()
     );
+    let samples_lost = ledger.get(Counter::SamplesLost);
+    assert!(samples_lost > 0, "the ring was meant to overflow");
+    assert_eq!(counted.samples + samples_lost, load.total_frames());
     eprintln!(
         "asleep: {} frames, {} read, {lost} lost and counted",
         load.total_frames(),
         counted.packets,
     );
+}
+
+/// Sends everything while nobody reads; then reads what is there.
+fn asleep(object: &[u8], settings: &KernelSettings, load: &Load) -> (Snapshot, Counted) {
+    let mut engine = kernel::load(object, settings).unwrap();
+    let slept = under_load(load, &mut engine, |_, done| {
+        while !done.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    });
+    slept.unwrap();
+    let ledger = assert_all_counted(&engine, load);
+    let mut counted = Counted::default();
+    engine.drain(&mut counted);
+    engine.read(&mut counted).unwrap();
+    (ledger, counted)
 }
 
 fn report(what: &str, load: &Load, watched: &Watched, engine: &KernelEngine) {

@@ -52,7 +52,7 @@ impl Bench {
     }
 
     /// The ledger and what the left end's kernel says it sent, once both have come to rest.
-    fn settled(&mut self) -> Result<(Snapshot, LinkCounts)> {
+    fn settled(&self) -> Result<(Snapshot, LinkCounts)> {
         let (pair, engine) = (&self.pair, &self.engine);
         wait_for("all that was sent is counted", || {
             let sent = pair.left.counts(Pair::LEFT)?.sent_packets;

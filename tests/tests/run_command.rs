@@ -1,7 +1,5 @@
 //! `netsec run` as another process on a veth pair.
 
-#![expect(clippy::unwrap_used, reason = "tests panic")]
-
 use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result, ensure};

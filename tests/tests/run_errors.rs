@@ -122,7 +122,7 @@ fn foreign(object: &[u8]) -> Ebpf {
         .filter_map(|(at, bytes)| (bytes == NETSEC).then_some(at))
         .collect();
     for at in names {
-        object[at..at + OTHERS.len()].copy_from_slice(OTHERS);
+        object.splice(at..at + OTHERS.len(), OTHERS.iter().copied());
     }
     let mut ebpf = Ebpf::load(&object).unwrap();
     let program: &mut Xdp = ebpf.program_mut("others").unwrap().try_into().unwrap();
