@@ -3,6 +3,10 @@
 pub mod binary;
 pub mod data;
 pub mod flows;
+pub mod kernel;
+pub mod netns;
 pub mod quoted;
 pub mod replay;
+pub mod running;
 pub mod traffic;
+pub mod wire;

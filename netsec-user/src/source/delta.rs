@@ -63,6 +63,8 @@ struct Seen {
     bytes: u64,
     packets: u32,
     generation: u16,
+    /// The record of this generation was taken: the flow has left the slot, or is about to.
+    left: bool,
 }
 
 /// Reads one flow table by difference. 16 bytes a slot.
@@ -121,7 +123,9 @@ impl DeltaReader {
         }
         records(&mut |record| self.record(record, deliver));
         for (index, snapshot) in std::mem::take(&mut self.pending) {
-            self.current(index, &snapshot, deliver);
+            if !self.has_left(index, snapshot.counts.generation) {
+                self.current(index, &snapshot, deliver);
+            }
         }
     }
 
@@ -143,6 +147,17 @@ impl DeltaReader {
         }
     }
 
+    /// Whether a flow that the scan found in a slot has been delivered with its record: it left
+    /// between the scan and the reading of the ring, or its record was read before the slot changed.
+    ///
+    /// A slot that changes hands 2¹⁵ times with all records lost can look so as well. Its flow is
+    /// then delivered by a later reading, or with its record.
+    fn has_left(&self, index: usize, generation: u16) -> bool {
+        self.seen.get(index).is_some_and(|seen| {
+            seen.left && seen.generation.wrapping_sub(generation).cast_signed() >= 0
+        })
+    }
+
     fn current(&mut self, index: usize, now: &SlotSnapshot, deliver: &mut dyn FnMut(&Change)) {
         let Some(seen) = self.seen.get_mut(index) else {
             return;
@@ -153,6 +168,7 @@ impl DeltaReader {
             bytes: counts.bytes,
             packets: counts.packets,
             generation: counts.generation,
+            left: false,
         };
         if counts.packets == old.packets {
             return;
@@ -179,6 +195,7 @@ impl DeltaReader {
         // Nothing of the slot's next flow was read yet.
         *seen = Seen {
             generation: record.generation,
+            left: true,
             ..Seen::default()
         };
         deliver(&Change {

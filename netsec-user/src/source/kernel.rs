@@ -33,7 +33,7 @@ pub use attach::{Attachment, XdpMode, XdpModeInUse};
 pub use error::KernelError;
 pub use interface::{Interface, XdpOnInterface};
 pub use load::KernelSettings;
-pub use test_run::TestRunOutcome;
+pub use test_run::{FrameInjector, TestRunOutcome};
 
 /// Attempts to read a CPU's ledger between two frames.
 const LEDGER_TRIES: u32 = 4_096;

@@ -56,21 +56,34 @@ impl Bench {
 
     fn packet(&mut self, flow: u16, bytes: u32, tcp_flags: u8) {
         self.now += 1;
-        let seen = Observation {
-            now: Ticks(self.now),
-            bytes,
-            tcp_flags,
-        };
-        let set = u32::from(flow % 2);
-        account(&self.table, set, &key(flow), seen, 0, &self.row).unwrap();
+        account_one(&self.table, &self.row, flow, self.now, bytes, tcp_flags);
     }
 
     fn read(&mut self) {
-        let mut records = self.table.records.take();
-        self.reader.read(
-            self.table.sets.iter().enumerate(),
-            |take| records.drain(..).for_each(|record| take(&record)),
-            &mut |change| self.changes.push(*change),
+        self.read_while(&[]);
+    }
+
+    /// Reads while packets of these flows come: after the scan, before the records are taken.
+    fn read_while(&mut self, flows: &[u16]) {
+        let Self {
+            table,
+            row,
+            reader,
+            changes,
+            now,
+        } = self;
+        reader.read(
+            table.sets.iter().enumerate(),
+            |take| {
+                for flow in flows {
+                    *now += 1;
+                    account_one(table, row, *flow, *now, 1, 0);
+                }
+                for record in table.records.take() {
+                    take(&record);
+                }
+            },
+            &mut |change| changes.push(*change),
         );
     }
 
@@ -84,6 +97,15 @@ impl Bench {
         }
         totals
     }
+}
+
+fn account_one(table: &Table, row: &Row, flow: u16, now: u32, bytes: u32, tcp_flags: u8) {
+    let seen = Observation {
+        now: Ticks(now),
+        bytes,
+        tcp_flags,
+    };
+    account(table, u32::from(flow % 2), &key(flow), seen, 0, row).unwrap();
 }
 
 fn key(flow: u16) -> FlowKey {
@@ -147,6 +169,53 @@ fn flows_of_a_scan_that_follow_each_other_in_a_slot_are_all_delivered() {
     assert_eq!(bench.delivered().len(), 8);
 }
 
+#[test]
+fn a_flow_that_leaves_between_scan_and_records_is_delivered_once() {
+    for flows_in_between in [4, 8, 12, 40] {
+        let mut bench = Bench::new();
+        for flow in [0, 2, 4, 6] {
+            bench.packet(flow, 1, 0);
+        }
+        bench.read();
+        // The scan finds flow 8 in the place of flow 0, whose record is still in the ring.
+        bench.packet(8, 1, 0);
+        let flows: Vec<u16> = (10..).step_by(2).take(flows_in_between).collect();
+        bench.read_while(&flows);
+        bench.read();
+        let sent = [0, 2, 4, 6, 8].into_iter().chain(flows);
+        let sent: BTreeMap<u16, (u64, u64)> = sent.map(|flow| (flow, (1, 1))).collect();
+        assert_eq!(bench.delivered(), sent, "{flows_in_between} in between");
+    }
+}
+
+#[test]
+fn a_record_read_before_its_slot_changes_is_delivered_once() {
+    let mut bench = Bench::new();
+    bench.packet(0, 60, 0);
+    bench.packet(0, 60, 0);
+    let FlowSet { ways: [slot, ..] } = &bench.table.sets[0];
+    let SlotSnapshot { key, counts } = slot.snapshot(1).unwrap().unwrap();
+    let record = FlowRecord {
+        key,
+        bytes: counts.bytes,
+        first: counts.first,
+        last: counts.last,
+        packets: counts.packets,
+        slot: 0,
+        generation: counts.generation,
+        tcp_flags: 0,
+        reason: EndReason::Evicted as u8,
+        first_tcp_flags: 0,
+        reserved: [0; 3],
+    };
+    let changes = &mut bench.changes;
+    bench
+        .reader
+        .record(&record, &mut |change| changes.push(*change));
+    bench.read();
+    assert_eq!(bench.delivered()[&0], (2, 120));
+}
+
 proptest! {
     /// Whatever happens between readings, every packet and byte is delivered once, or was lost
     /// with its record and counted.
@@ -157,7 +226,14 @@ proptest! {
         for (flow, bytes, action) in steps {
             match action {
                 0..4 => bench.read(),
-                4 => bench.table.full.set(false),
+                4..8 => {
+                    let flows = [flow, flow / 2, flow ^ 1].map(|flow| flow + u16::from(action));
+                    bench.read_while(&flows);
+                    for flow in flows {
+                        let total = sent.entry(flow).or_default();
+                        *total = (total.0 + 1, total.1 + 1);
+                    }
+                }
                 _ => {}
             }
             bench.packet(flow, bytes, action & 7);
