@@ -262,7 +262,7 @@ fn a_detached_program_is_gone() {
         ("netsec", XdpModeInUse::Native)
     );
     assert!(bench.pair.right.xdp(Pair::RIGHT).unwrap().is_some());
-    bench.attachment.detach();
+    drop(bench.attachment);
     assert_eq!(find().unwrap().xdp, None);
     assert_eq!(bench.pair.right.xdp(Pair::RIGHT).unwrap(), None);
     send_udp(&bench.pair, RIGHT[0], 10).unwrap();

@@ -10,7 +10,7 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use log::Log;
 use netsec_common::ABI_VERSION;
-use netsec_common::config::{Config, Control};
+use netsec_common::config::{Config, Control, WATCHED_MAX};
 use netsec_common::flow::FlowSet;
 use netsec_common::ledger::{Row, Snapshot};
 use nix::sys::mman::ProtFlags;
@@ -27,6 +27,9 @@ use crate::settings::EngineSettings;
 
 /// The XDP program's name in the object.
 pub(super) const XDP_PROGRAM: &str = "netsec";
+
+/// The TC program's name in the object.
+pub(super) const EGRESS_PROGRAM: &str = "netsec_egress";
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
 const RINGBUF: u32 = 27;
@@ -51,7 +54,7 @@ pub struct KernelSettings {
 }
 
 impl KernelEngine {
-    /// Loads `object` into the kernel. Nothing is attached yet.
+    /// Loads `object` into the kernel for what an interface receives. Nothing is attached yet.
     ///
     /// # Errors
     ///
@@ -60,6 +63,38 @@ impl KernelEngine {
         object: &[u8],
         hook: HookId,
         settings: &KernelSettings,
+    ) -> Result<Self, KernelError> {
+        Self::load_program(object, hook, settings, load_xdp, [0; WATCHED_MAX])
+    }
+
+    /// Loads `object` into the kernel for what an interface sends. Nothing is attached yet.
+    ///
+    /// `watched` are the indices of interfaces with an ingress engine of their own: frames that the
+    /// host forwards from one of them are counted there, and here as forwarded only. Of more than
+    /// [`WATCHED_MAX`] the rest is not told apart.
+    ///
+    /// # Errors
+    ///
+    /// As [`KernelEngine::load`].
+    pub fn load_egress(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+        watched: &[u32],
+    ) -> Result<Self, KernelError> {
+        let mut table = [0; WATCHED_MAX];
+        for (place, index) in table.iter_mut().zip(watched) {
+            *place = *index;
+        }
+        Self::load_program(object, hook, settings, load_egress, table)
+    }
+
+    fn load_program(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+        load: fn(&mut Ebpf) -> Result<(), KernelError>,
+        watched: [u32; WATCHED_MAX],
     ) -> Result<Self, KernelError> {
         require_capabilities()?;
         lift_memory_limit();
@@ -70,13 +105,15 @@ impl KernelEngine {
             abi_version: ABI_VERSION,
             set_mask: sets_per_cpu - 1,
             cpus,
+            watched,
             hash_keys: engine.hash_keys,
         };
         let mut ebpf = load_object(object, &config, settings.kernel_log)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
         let records = rings(&mut ebpf, "RECORDS", settings.records_ring_bytes)?;
         let packets = rings(&mut ebpf, "PACKETS", settings.packets_ring_bytes)?;
-        load_programs(&mut ebpf)?;
+        load(&mut ebpf)?;
+        load_classifier(&mut ebpf, clock::PROGRAM)?;
         if settings.kernel_log {
             start_log(&mut ebpf);
         }
@@ -93,7 +130,6 @@ impl KernelEngine {
             sets: share::<FlowSet>(&ebpf, "FLOWS", sets, ProtFlags::PROT_READ)?,
             records,
             packets,
-            samples: Vec::new(),
             reader: DeltaReader::new(sets),
             ledgers: vec![Snapshot::default(); cpus as usize],
             ebpf,
@@ -164,21 +200,31 @@ fn create_rings(
         .collect()
 }
 
-fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    let failed = |name| move |source| KernelError::Program { name, source };
-    let missing = |name| KernelError::ObjectWithout { name };
-    let xdp: &mut Xdp = ebpf
+fn load_xdp(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    let failed = |source| KernelError::Program {
+        name: XDP_PROGRAM,
+        source,
+    };
+    let program: &mut Xdp = ebpf
         .program_mut(XDP_PROGRAM)
-        .ok_or_else(|| missing(XDP_PROGRAM))?
+        .ok_or(KernelError::ObjectWithout { name: XDP_PROGRAM })?
         .try_into()
-        .map_err(failed(XDP_PROGRAM))?;
-    xdp.load().map_err(failed(XDP_PROGRAM))?;
-    let clock: &mut SchedClassifier = ebpf
-        .program_mut(clock::PROGRAM)
-        .ok_or_else(|| missing(clock::PROGRAM))?
+        .map_err(failed)?;
+    program.load().map_err(failed)
+}
+
+fn load_egress(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    load_classifier(ebpf, EGRESS_PROGRAM)
+}
+
+fn load_classifier(ebpf: &mut Ebpf, name: &'static str) -> Result<(), KernelError> {
+    let failed = |source| KernelError::Program { name, source };
+    let program: &mut SchedClassifier = ebpf
+        .program_mut(name)
+        .ok_or(KernelError::ObjectWithout { name })?
         .try_into()
-        .map_err(failed(clock::PROGRAM))?;
-    clock.load().map_err(failed(clock::PROGRAM))
+        .map_err(failed)?;
+    program.load().map_err(failed)
 }
 
 /// Forwards the kernel side's log lines to this process's log, from a task of the runtime.
