@@ -89,7 +89,10 @@ fn another_netsec_is_named_and_left_alone() {
     };
     let pair = Pair::new().unwrap();
     pair.up().unwrap();
-    for (mode, name) in [(XdpMode::Native, "native"), (XdpMode::Skb, "generic (skb)")] {
+    for (mode, name, asks) in [
+        (XdpMode::Native, "native", &["auto", "skb"][..]),
+        (XdpMode::Skb, "generic (skb)", &["native"]),
+    ] {
         let attached = pair.right.run(|| {
             let interface = kernel::interface(Pair::RIGHT)?;
             let mut engine = kernel::load(object, &kernel::settings())?;
@@ -101,7 +104,7 @@ fn another_netsec_is_named_and_left_alone() {
         let find = || pair.right.run(|| kernel::interface(Pair::RIGHT));
         let id = find().unwrap().xdp.unwrap().id;
         let program = format!("\"netsec\" (id {id}, {name} mode)");
-        for asked in ["auto", "native", "skb"] {
+        for asked in asks {
             let outcome = run(&pair.right, &["-i", "right", "--xdp-mode", asked]).unwrap();
             let said = ["right already has an XDP program", &program, "bpftool prog"];
             refused(&outcome, KERNEL, &said).unwrap();
