@@ -212,7 +212,8 @@ impl Entry {
         let half = if flipped { opposite } else { straight };
         delta.opened
             && delta.first_tcp_flags & SYN != 0
-            && half.times.is_some_and(|(_, last)| last <= delta.first)
+            // Within one tick it may be the same connection on another CPU.
+            && half.times.is_some_and(|(_, last)| last < delta.first)
             && self.is_closed()
     }
 
