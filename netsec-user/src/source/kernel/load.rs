@@ -45,9 +45,11 @@ const LOG_PERIOD: Duration = Duration::from_millis(50);
 pub struct KernelSettings {
     /// What the host's engine has as well.
     pub engine: EngineSettings,
-    /// Size of each CPU's record ring, bytes: a power of two, at least a page.
+    /// Size of each CPU's record ring, bytes: a power of two, at least a page; 0 is a share of 8 MiB,
+    /// at least 256 KiB.
     pub records_ring_bytes: u32,
-    /// Size of each CPU's packet ring, bytes: a power of two, at least a page.
+    /// Size of each CPU's packet ring, bytes: a power of two, at least a page; 0 is a share of 4 MiB,
+    /// at least 128 KiB.
     pub packets_ring_bytes: u32,
     /// Whether the kernel side logs what it does, a line a frame.
     pub kernel_log: bool,
@@ -110,8 +112,10 @@ impl KernelEngine {
         };
         let mut ebpf = load_object(object, &config, settings.kernel_log)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
-        let records = rings(&mut ebpf, "RECORDS", settings.records_ring_bytes)?;
-        let packets = rings(&mut ebpf, "PACKETS", settings.packets_ring_bytes)?;
+        let records_bytes = ring_bytes(settings.records_ring_bytes, 8 << 20, cpus);
+        let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
+        let packets_bytes = ring_bytes(settings.packets_ring_bytes, 4 << 20, cpus);
+        let packets = rings(&mut ebpf, "PACKETS", packets_bytes)?;
         load(&mut ebpf)?;
         load_classifier(&mut ebpf, clock::PROGRAM)?;
         if settings.kernel_log {
@@ -148,6 +152,16 @@ impl KernelEngine {
             control.set_idle_ticks(settings.idle_ticks(self.clock.tick_ns()));
         }
     }
+}
+
+/// The size asked for, or else a CPU's share of `total` bytes, at least a 32nd of it: many CPUs have
+/// less traffic each.
+fn ring_bytes(asked: u32, total: u32, cpus: u32) -> u32 {
+    if asked != 0 {
+        return asked;
+    }
+    let share = (total / cpus.max(1)).max(total / 32);
+    1 << share.ilog2()
 }
 
 /// CPUs that can ever run, which is what `bpf_get_smp_processor_id` counts.
@@ -328,6 +342,14 @@ fn missing_capabilities(mask: u64) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rings_are_shared_out_over_the_cpus() {
+        assert_eq!(ring_bytes(4096, 8 << 20, 2), 4096);
+        assert_eq!(ring_bytes(0, 8 << 20, 1), 8 << 20);
+        assert_eq!(ring_bytes(0, 8 << 20, 3), 2 << 20);
+        assert_eq!(ring_bytes(0, 8 << 20, 256), 256 << 10);
+    }
 
     #[test]
     fn capabilities_are_read_and_named() {
