@@ -56,7 +56,6 @@ pub struct Pipeline<O> {
     interval: Part,
     total: Part,
     packets_written: u64,
-    latest: Option<WallTime>,
     ended: Vec<Ended>,
     failed: Option<io::Error>,
 }
@@ -87,7 +86,6 @@ impl<O: Output> Pipeline<O> {
             interval: Part::default(),
             total: Part::default(),
             packets_written: 0,
-            latest: None,
             ended: Vec::new(),
             failed: None,
         }
@@ -171,11 +169,6 @@ impl<O: Output> Pipeline<O> {
         let summary = self.sum_up(&self.total, now, readings, true);
         self.output.summary(&summary)?;
         self.output.flush()
-    }
-
-    /// The output, for what only it knows.
-    pub const fn output_mut(&mut self) -> &mut O {
-        &mut self.output
     }
 
     /// Adds the interval to the total and begins a new one.
@@ -276,7 +269,6 @@ impl<O: Output> Sink for Pipeline<O> {
             packets: delta.packets,
         };
         self.interval.read.add(volume);
-        self.latest = self.latest.max(Some(delta.last));
         let interface = self.interfaces.get(usize::from(delta.hook.0));
         let interface = interface.copied().unwrap_or_default();
         let mut ended = std::mem::take(&mut self.ended);
