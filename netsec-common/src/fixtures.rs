@@ -9,6 +9,8 @@ mod host;
 mod ipv4;
 mod ipv6;
 mod link;
+#[cfg(any(test, feature = "reference"))]
+pub mod reference;
 mod rig;
 mod transport;
 

@@ -3,7 +3,9 @@
 use anyhow::{Result, bail};
 
 use crate::process::{self, say};
-use crate::{build_ebpf, setup};
+use crate::{build_ebpf, setup, workspace};
+
+const FUZZ_MANIFEST: &str = "--manifest-path=fuzz/Cargo.toml";
 
 /// Runs every check, whatever the earlier ones say, and lists those that failed.
 pub(crate) fn run() -> Result<()> {
@@ -11,6 +13,8 @@ pub(crate) fn run() -> Result<()> {
     for (name, result) in [
         ("format", format()),
         ("clippy", clippy()),
+        ("format of fuzz", fuzz_format()),
+        ("clippy of fuzz", fuzz_clippy()),
         ("documentation", documentation()),
         ("BPF", bpf()),
     ] {
@@ -34,6 +38,21 @@ fn clippy() -> Result<()> {
     process::pass_through(
         process::cargo()
             .args(["clippy", "--locked", "--workspace", "--all-targets"])
+            .args(["--", "--deny", "warnings"]),
+    )
+}
+
+fn fuzz_format() -> Result<()> {
+    process::pass_through(process::cargo().args(["fmt", FUZZ_MANIFEST, "--check"]))
+}
+
+/// The fuzz targets are a workspace of their own; what they depend on is in this one's target folder
+/// already.
+fn fuzz_clippy() -> Result<()> {
+    process::pass_through(
+        process::cargo()
+            .args(["clippy", "--locked", FUZZ_MANIFEST, "--target-dir"])
+            .arg(workspace::host_target())
             .args(["--", "--deny", "warnings"]),
     )
 }

@@ -1,6 +1,7 @@
 //! netsec's build, test and run commands: `cargo xtask <verb>`.
 
 mod build_ebpf;
+mod fuzz;
 mod lint;
 mod process;
 mod run;
@@ -45,6 +46,15 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Fuzzes each target for a while, from the corpus that the runs before left behind.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+        /// Which targets; all of them, if none is named.
+        #[arg(value_parser = fuzz::TARGETS)]
+        targets: Vec<String>,
+    },
     /// Checks format, clippy, documentation and the BPF build, with warnings denied.
     Lint,
     /// Checks the invariants of ARCHITECTURE.md that a program can check.
@@ -67,6 +77,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::BuildEbpf => build_ebpf::run(),
         Verb::Run { args } => run::run(args),
         Verb::Test { args } => test::run(&args),
+        Verb::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
     }

@@ -40,22 +40,55 @@ pub(crate) fn reasons(error: &anyhow::Error) -> String {
 ///
 /// When it cannot be started or fails: its command line, the end of its output, and `remedy`.
 pub(crate) fn step(title: &str, command: &mut Command, remedy: &str) -> Result<()> {
+    let run = watch(title, command).context(remedy.to_owned())?;
+    if run.status.success() {
+        say(&format!("  {title}: done in {:.1} s", run.seconds));
+        return Ok(());
+    }
+    bail!("{}\n{remedy}", run.failure(title, command));
+}
+
+/// A program that ran to its end.
+pub(crate) struct Run {
+    pub(crate) status: ExitStatus,
+    /// What it printed.
+    pub(crate) output: String,
+    pub(crate) seconds: f64,
+    log: PathBuf,
+}
+
+impl Run {
+    /// Its command line and the end of its output, for an error.
+    pub(crate) fn failure(&self, title: &str, command: &Command) -> String {
+        format!(
+            "{title} failed after {:.1} s ({}): `{}`\n\n{}\n\nwhole output: {}",
+            self.seconds,
+            self.status,
+            line_of(command),
+            tail(&self.output, TAIL_LINES),
+            self.log.display(),
+        )
+    }
+}
+
+/// Runs a program to its end, however that is, with its output in a log file, showing one line of
+/// progress.
+///
+/// # Errors
+///
+/// When it cannot be started: its command line.
+pub(crate) fn watch(title: &str, command: &mut Command) -> Result<Run> {
     let log = log_path(title);
     let clock = Stopwatch::start();
     let status = run_logged(title, command, &log, &clock)
-        .with_context(|| format!("cannot run `{}`\n{remedy}", line_of(command)))?;
-    let took = clock.seconds();
-    if status.success() {
-        say(&format!("  {title}: done in {took:.1} s"));
-        return Ok(());
-    }
+        .with_context(|| format!("cannot run `{}`", line_of(command)))?;
     let output = fs::read(&log).unwrap_or_default();
-    bail!(
-        "{title} failed after {took:.1} s ({status}): `{}`\n\n{}\n\nwhole output: {}\n{remedy}",
-        line_of(command),
-        tail(&String::from_utf8_lossy(&output), TAIL_LINES),
-        log.display(),
-    )
+    Ok(Run {
+        status,
+        output: String::from_utf8_lossy(&output).into_owned(),
+        seconds: clock.seconds(),
+        log,
+    })
 }
 
 /// Runs a program to its end with its output passed through.

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 
 use crate::process::{self, say};
 pub(crate) use linker::Linker;
-pub(crate) use toolchain::{Core, TARGET, Toolchain};
+pub(crate) use toolchain::{Core, TARGET, Toolchain, field, folders};
 
 /// What a BPF build needs.
 pub(crate) struct Tools {

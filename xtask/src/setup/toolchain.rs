@@ -60,7 +60,7 @@ impl fmt::Display for Toolchain {
 
 /// Every usable toolchain on this machine, the preferred ones first.
 pub(crate) fn present() -> Vec<Toolchain> {
-    candidates()
+    folders()
         .into_iter()
         .filter_map(|folder| inspect(&folder))
         .collect()
@@ -123,7 +123,7 @@ fn from_rustup() -> Result<()> {
 }
 
 /// Folders with `rustc` and `cargo`: rustup's toolchains, nightlies first, then `PATH`.
-fn candidates() -> Vec<PathBuf> {
+pub(crate) fn folders() -> Vec<PathBuf> {
     let home = env::var_os("RUSTUP_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".rustup")));
     let mut rustup: Vec<_> = home
@@ -193,7 +193,7 @@ fn has_compiled_core(folder: &Path) -> bool {
 }
 
 /// The value of a line `name: value`.
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
