@@ -36,35 +36,27 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Each of the fixtures' frames alone, all of them with readings between, and the same with a full
-/// record queue.
+/// Frames that one seed holds.
+const TOGETHER: usize = 12;
+
+/// The fixtures' frames, each alone and repeated, and some together: as they are, with readings
+/// between, with a full record queue, with long pauses.
 #[must_use]
 pub fn seeds() -> Vec<Vec<u8>> {
+    const AGAIN: [u8; 5] = [step::REPEAT, 130, step::READ, step::REPEAT, 3];
+    const PAUSE: [u8; 7] = [step::REPEAT, 2, step::LONG_PAUSE, 0, 0, 0, 0x10];
     let cases: Vec<_> = frame::all_cases().collect();
-    let together = |between: &[u8]| {
-        let mut seed = head(1);
-        for case in &cases {
-            seed.extend(step_of(case));
-            seed.extend(between);
+    let mut seeds = Vec::new();
+    for case in &cases {
+        seeds.push([head(0), step_of(case), AGAIN.to_vec()].concat());
+    }
+    for some in cases.chunks(TOGETHER) {
+        for between in [&[][..], &[step::READ], &[step::RECORDS_FULL], &PAUSE] {
+            let steps = some.iter().map(|case| [&step_of(case), between].concat());
+            seeds.push([head(0), steps.collect::<Vec<_>>().concat()].concat());
         }
-        seed
-    };
-    let alone = cases.iter().map(|case| [head(0), step_of(case)].concat());
-    let repeated = cases.iter().map(|case| {
-        [
-            head(0),
-            step_of(case),
-            vec![step::REPEAT, 200, step::READ, step::REPEAT, 3],
-        ]
-        .concat()
-    });
-    let sequences = [
-        together(&[]),
-        together(&[step::READ]),
-        together(&[step::RECORDS_FULL]),
-        together(&[step::REPEAT, 2, step::LONG_PAUSE, 0, 0, 0, 0x10]),
-    ];
-    alone.chain(repeated).chain(sequences).collect()
+    }
+    seeds
 }
 
 fn head(set_bits: u8) -> Vec<u8> {

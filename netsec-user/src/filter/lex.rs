@@ -1,5 +1,7 @@
 //! The expression as tokens.
 
+use super::error::shortened;
+
 /// Reads tokens one at a time. A copy looks ahead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lexer<'a> {
@@ -109,7 +111,7 @@ impl Token<'_> {
             | TokenKind::Open
             | TokenKind::Close
             | TokenKind::Slash
-            | TokenKind::Arithmetic => format!("`{}`", self.text),
+            | TokenKind::Arithmetic => format!("`{}`", shortened(self.text)),
         }
     }
 }
