@@ -18,6 +18,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use tokio::time::interval;
 
 use super::super::delta::DeltaReader;
+use super::super::reading::TICK_NS;
 use super::KernelEngine;
 use super::clock::{self, TickClock};
 use super::error::KernelError;
@@ -50,6 +51,32 @@ pub struct KernelSettings {
     pub kernel_log: bool,
 }
 
+/// What an engine is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The traffic of all CPUs, which share the slots asked for.
+    Live,
+    /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
+    /// freed from user space, between two frames.
+    Replay,
+}
+
+impl Use {
+    const fn sharers(self, cpus: u32) -> u32 {
+        match self {
+            Self::Live => cpus,
+            Self::Replay => 1,
+        }
+    }
+
+    const fn flows_protection(self) -> ProtFlags {
+        match self {
+            Self::Live => ProtFlags::PROT_READ,
+            Self::Replay => ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE),
+        }
+    }
+}
+
 impl KernelEngine {
     /// Loads `object` into the kernel. Nothing is attached yet.
     ///
@@ -61,11 +88,21 @@ impl KernelEngine {
         hook: HookId,
         settings: &KernelSettings,
     ) -> Result<Self, KernelError> {
+        Self::load_for(Use::Live, object, hook, settings)
+    }
+
+    /// Loads `object` for one of two uses.
+    pub(super) fn load_for(
+        purpose: Use,
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+    ) -> Result<Self, KernelError> {
         require_capabilities()?;
         lift_memory_limit();
         let cpus = cpus()?;
         let engine = &settings.engine;
-        let sets_per_cpu = engine.sets_per_cpu(cpus);
+        let sets_per_cpu = engine.sets_per_cpu(purpose.sharers(cpus));
         let config = Config {
             abi_version: ABI_VERSION,
             set_mask: sets_per_cpu - 1,
@@ -84,13 +121,17 @@ impl KernelEngine {
         let sets = sets_per_cpu as usize * cpus as usize;
         let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let control: Shared<Control> = share(&ebpf, "CONTROL", 1, read_write)?;
+        let flows: Shared<FlowSet> = share(&ebpf, "FLOWS", sets, purpose.flows_protection())?;
         let clock_map = take_clock_map(&mut ebpf)?;
         let engine = Self {
             hook,
-            clock: TickClock::measure(&ebpf, &clock_map)?,
+            clock: match purpose {
+                Use::Live => TickClock::measure(&ebpf, &clock_map)?,
+                Use::Replay => TickClock::replaced(&ebpf, &clock_map, TICK_NS)?,
+            },
             control,
             rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
-            sets: share::<FlowSet>(&ebpf, "FLOWS", sets, ProtFlags::PROT_READ)?,
+            sets: flows,
             records,
             packets,
             samples: Vec::new(),
