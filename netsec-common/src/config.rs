@@ -17,13 +17,26 @@ pub struct Config {
     pub set_mask: u32,
     /// Number of CPUs with a share of the flow table.
     pub cpus: u32,
+    /// Indices of the watched interfaces, zeros at the end: what they received and the host forwards
+    /// is not counted again on its way out.
+    pub watched: [u32; WATCHED_MAX],
     /// Keys of the flow hash (NH of RFC 4418), drawn anew at each load.
     pub hash_keys: [u32; 10],
 }
 
-const _: () = assert!(size_of::<Config>() == 52);
+const _: () = assert!(size_of::<Config>() == 84);
+
+/// Most interfaces whose forwarded frames are told apart.
+pub const WATCHED_MAX: usize = 8;
 
 impl Config {
+    /// Whether a frame that came in by the interface with this index has been counted there.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_watched(&self, interface: u32) -> bool {
+        interface != 0 && self.watched.contains(&interface)
+    }
+
     /// Whether user space wrote this configuration for this ABI.
     #[inline(always)]
     #[must_use]
@@ -36,7 +49,7 @@ impl Config {
     pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
         let mut bytes = [0; size_of::<Self>()];
         let fields = [self.abi_version, self.set_mask, self.cpus];
-        let words = fields.iter().chain(&self.hash_keys);
+        let words = fields.iter().chain(&self.watched).chain(&self.hash_keys);
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_ne_bytes());
         }
@@ -161,13 +174,16 @@ mod tests {
             abi_version: 1,
             set_mask: 2,
             cpus: 3,
-            hash_keys: [4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+            watched: [4, 5, 6, 7, 8, 9, 10, 11],
+            hash_keys: [12, 13, 14, 15, 16, 17, 18, 19, 20, 21],
         };
-        let expected: [u32; 13] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
+        let expected: [u32; 21] = core::array::from_fn(|n| u32::try_from(n).unwrap() + 1);
         let bytes = config.to_bytes();
         assert_eq!(bytes.as_chunks().0, expected.map(u32::to_ne_bytes));
         assert_eq!(core::mem::offset_of!(Config, cpus), 8);
-        assert_eq!(core::mem::offset_of!(Config, hash_keys), 12);
+        assert_eq!(core::mem::offset_of!(Config, hash_keys), 44);
+        assert!(config.is_watched(11) && !config.is_watched(12));
+        assert!(!Config::default().is_watched(0), "not forwarded");
     }
 
     #[test]

@@ -37,6 +37,13 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
         S: SampleSink<P>,
     {
         self.row.begin();
+        if frame.counted_before {
+            self.row.count(Counter::Forwarded);
+            self.row
+                .add(Counter::ForwardedBytes, u64::from(frame.wire_bytes));
+            self.row.end();
+            return Verdict::Pass;
+        }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
         let packets = match self.account(frame, now) {
@@ -89,7 +96,7 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             return;
         }
         let captured = frame.wire_bytes.min(self.control.snap_bytes());
-        match self.samples.sample(frame.bytes, captured, frame.wire_bytes) {
+        match self.samples.sample(frame, captured) {
             Delivery::Sent => self.row.count(Counter::Samples),
             Delivery::Lost => {
                 self.row.count(Counter::SamplesLost);

@@ -15,6 +15,8 @@ pub enum Class {
     Total,
     /// A property of the frame, counted besides its place in the identity.
     Attribute,
+    /// Frames left to another hook, which counts them. Not among the frames of the identity.
+    Elsewhere,
     /// Frames accounted in the flow cache.
     Flow,
     /// Frames without IP, by kind. Part of the identity.
@@ -68,6 +70,11 @@ counters! {
     Frames = "frames", Total;
     /// Bytes of those frames, from the link header on, without frame check sequence.
     Bytes = "bytes", Total;
+
+    /// Forwarded frames that another watched interface has counted as they came in.
+    Forwarded = "forwarded", Elsewhere;
+    /// Bytes of those frames.
+    ForwardedBytes = "forwarded_bytes", Elsewhere;
 
     /// Frames whose outermost IP header is IPv4 (RFC 791).
     Ipv4 = "ipv4", Attribute;

@@ -22,6 +22,8 @@ pub struct Frame<'a, P> {
     pub wire_bytes: u32,
     /// What the first byte is.
     pub start: Start,
+    /// Another watched interface has counted it as it came in: it is forwarded, and left alone.
+    pub counted_before: bool,
 }
 
 /// What a frame begins with.
@@ -29,6 +31,12 @@ pub struct Frame<'a, P> {
 pub enum Start {
     /// An Ethernet header.
     Ethernet,
+    /// An Ethernet header whose outer VLAN tag lies beside the frame, as the kernel keeps it where
+    /// the network card would put it in.
+    Tagged {
+        /// The tag's control information: VLAN identifier in the low twelve bits.
+        tag: u16,
+    },
     /// Another link header, already read: what it carries is `offset` bytes into the frame.
     Network {
         /// Ethernet type of what it carries: IP, or one more link header such as a VLAN tag.
@@ -62,6 +70,7 @@ pub struct Packet {
 pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, Counter> {
     let network = match frame.start {
         Start::Ethernet => ethernet::read(frame.bytes, row)?,
+        Start::Tagged { tag } => ethernet::read_behind_tag(frame.bytes, tag, row)?,
         Start::Network { ethertype, offset } => {
             ethernet::read_tagged(frame.bytes, ethertype, usize::from(offset), row)?
         }

@@ -1,6 +1,6 @@
 //! Header samples: when one is taken, and how it travels.
 
-use crate::packet::PacketBytes;
+use crate::packet::{Frame, PacketBytes, Start};
 
 /// Which packets are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub enum Delivery {
 
 /// Where samples go: a ring buffer in the kernel, a queue on the host.
 pub trait SampleSink<P: PacketBytes> {
-    /// Takes a copy of the first `captured` bytes of a frame of `wire_bytes` bytes, or of those at
-    /// hand where a capture has fewer.
-    fn sample(&self, bytes: &P, captured: u32, wire_bytes: u32) -> Delivery;
+    /// Takes a copy of the first `captured` bytes of a frame, or of those at hand where a capture
+    /// has fewer.
+    fn sample(&self, frame: &Frame<'_, P>, captured: u32) -> Delivery;
 }
 
 /// Most bytes of a frame that a sample can carry.
@@ -71,12 +71,49 @@ pub struct SampleHeader {
     /// Length of the whole frame, bytes.
     pub wire_bytes: u32,
     /// Bytes of the frame that follow this header; what comes after them is padding.
-    pub captured_bytes: u32,
+    pub captured_bytes: u16,
+    /// The outer VLAN tag that lies beside the frame, [`SampleHeader::TAGGED`] set; 0 when all tags
+    /// are in it.
+    pub tag: u16,
 }
 
 const _: () = assert!(size_of::<SampleHeader>() == 16);
 
 impl SampleHeader {
+    /// Tells a tag of VLAN 0 from none.
+    pub const TAGGED: u16 = 0x1000;
+
+    /// A header for a frame seen at `monotonic_ns`, of which `captured` bytes follow.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a sample has at most SAMPLE_BYTES_MAX bytes"
+    )]
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(monotonic_ns: u64, wire_bytes: u32, start: Start, captured: u32) -> Self {
+        Self {
+            monotonic_ns,
+            wire_bytes,
+            captured_bytes: captured as u16,
+            tag: match start {
+                Start::Tagged { tag } => Self::TAGGED | tag & 0xfff,
+                Start::Ethernet | Start::Network { .. } => 0,
+            },
+        }
+    }
+
+    /// What the frame begins with.
+    #[must_use]
+    pub const fn start(&self) -> Start {
+        if self.tag & Self::TAGGED == 0 {
+            Start::Ethernet
+        } else {
+            Start::Tagged {
+                tag: self.tag & 0xfff,
+            }
+        }
+    }
+
     /// Reads a header from the start of a ring record; `None` when the record is too short.
     #[must_use]
     pub fn read(record: &[u8]) -> Option<Self> {
@@ -87,17 +124,13 @@ impl SampleHeader {
                 .ok()
                 .map(u64::from_ne_bytes)
         };
-        let half = |at: usize| {
-            record
-                .get(at..at + 4)?
-                .try_into()
-                .ok()
-                .map(u32::from_ne_bytes)
-        };
+        let rest: [u8; 8] = record.get(8..16)?.try_into().ok()?;
+        let [a, b, c, d, captured @ .., t, u] = rest;
         Some(Self {
             monotonic_ns: word(0)?,
-            wire_bytes: half(8)?,
-            captured_bytes: half(12)?,
+            wire_bytes: u32::from_ne_bytes([a, b, c, d]),
+            captured_bytes: u16::from_ne_bytes(captured),
+            tag: u16::from_ne_bytes([t, u]),
         })
     }
 }
@@ -124,15 +157,16 @@ mod tests {
 
     #[test]
     fn a_sample_header_is_read_as_it_was_written() {
-        let header = SampleHeader {
-            monotonic_ns: 0x0102_0304_0506_0708,
-            wire_bytes: 1514,
-            captured_bytes: 64,
-        };
+        let start = Start::Tagged { tag: 0x2007 };
+        let header = SampleHeader::new(0x0102_0304_0506_0708, 1514, start, 64);
+        assert_eq!(header.start(), Start::Tagged { tag: 7 });
+        let untagged = SampleHeader::new(1, 60, Start::Ethernet, 60);
+        assert_eq!(untagged.start(), Start::Ethernet);
         let mut record = [0xee; 20];
         record[..8].copy_from_slice(&header.monotonic_ns.to_ne_bytes());
         record[8..12].copy_from_slice(&header.wire_bytes.to_ne_bytes());
-        record[12..16].copy_from_slice(&header.captured_bytes.to_ne_bytes());
+        record[12..14].copy_from_slice(&header.captured_bytes.to_ne_bytes());
+        record[14..16].copy_from_slice(&header.tag.to_ne_bytes());
         assert_eq!(SampleHeader::read(&record), Some(header));
         assert_eq!(SampleHeader::read(&record[..16]), Some(header));
         assert_eq!(SampleHeader::read(&record[..15]), None);

@@ -6,41 +6,77 @@ use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
 use netsec_common::ABI_VERSION;
-use netsec_common::config::ClockReading;
+use netsec_common::config::{ClockReading, Config};
 use netsec_common::engine::{Engine, Verdict};
 use netsec_common::packet::{Frame, Start};
 use netsec_common::ticks::Ticks;
 
 use crate::maps::{self, Cpu};
-use crate::packet::XdpBytes;
+use crate::packet::FrameBytes;
 
-/// `TC_ACT_OK` of `linux/pkt_cls.h`.
-const TC_ACT_OK: i32 = 0;
+/// `TC_ACT_UNSPEC` of `linux/pkt_cls.h`, also `TCX_NEXT`: the next program decides.
+const TC_ACT_UNSPEC: i32 = -1;
+
+/// Bytes that hold every header the engine reads in all but odd frames.
+const HEADERS_BYTES: u32 = 128;
 
 /// Every received frame.
 #[xdp]
 pub(crate) fn netsec(ctx: XdpContext) -> u32 {
-    match run(&ctx) {
-        Some(Verdict::Pass) => XDP_PASS,
+    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
+    let frame = Frame {
+        wire_bytes: bytes.len(),
+        bytes: &bytes,
+        start: Start::Ethernet,
+        counted_before: false,
+    };
+    match run(&frame, maps::config()) {
+        Some(Verdict::Pass) => {
+            debug!(&ctx, "frame of {} bytes", frame.wire_bytes);
+            XDP_PASS
+        }
         // A map without this CPU: nothing can be counted, and nothing may be dropped for it.
         None => XDP_PASS,
     }
 }
 
+/// Every sent frame.
+#[classifier]
+pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
+    let wire_bytes = ctx.len();
+    // Parts of a frame can lie in other pages. A failure leaves the frame as it is, and the parser
+    // counts what it misses.
+    if ctx.data_end() - ctx.data() < wire_bytes.min(HEADERS_BYTES) as usize {
+        let _pulled = ctx.pull_data(wire_bytes.min(HEADERS_BYTES));
+    }
+    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
+    let skb = ctx.skb.skb;
+    // SAFETY: fields of the context, which is valid while the program runs.
+    let (tagged, tag, from) =
+        unsafe { ((*skb).vlan_present, (*skb).vlan_tci, (*skb).ingress_ifindex) };
+    let config = maps::config();
+    let frame = Frame {
+        wire_bytes,
+        bytes: &bytes,
+        start: if tagged == 0 {
+            Start::Ethernet
+        } else {
+            Start::Tagged { tag: tag as u16 }
+        },
+        counted_before: config.is_watched(from),
+    };
+    match run(&frame, config) {
+        Some(Verdict::Pass) | None => TC_ACT_UNSPEC,
+    }
+}
+
 #[inline(always)]
-fn run(ctx: &XdpContext) -> Option<Verdict> {
+fn run(frame: &Frame<'_, FrameBytes>, config: &Config) -> Option<Verdict> {
     // SAFETY: takes no argument and cannot fail.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let config = maps::config();
     let row = maps::row(cpu)?;
     let control = maps::control()?;
-    let bytes = XdpBytes::new(ctx);
     let share = Cpu::new(cpu, config);
-    let frame = Frame {
-        wire_bytes: bytes.len(),
-        bytes: &bytes,
-        start: Start::Ethernet,
-    };
     let now = match control.injected() {
         Some(now) => now,
         None => clock(),
@@ -52,9 +88,7 @@ fn run(ctx: &XdpContext) -> Option<Verdict> {
         table: &share,
         samples: &share,
     };
-    let verdict = engine.process(&frame, now);
-    debug!(ctx, "frame of {} bytes on cpu {}", frame.wire_bytes, cpu);
-    Some(verdict)
+    Some(engine.process(frame, now))
 }
 
 /// Jiffies: the one clock that costs nothing per packet.
@@ -78,5 +112,5 @@ pub(crate) fn netsec_clock(_ctx: TcContext) -> i32 {
         // SAFETY: the map value is a `ClockReading`; only a test run of this program writes it.
         unsafe { reading.write(now) };
     }
-    TC_ACT_OK
+    TC_ACT_UNSPEC
 }

@@ -6,13 +6,13 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_map;
-use netsec_common::config::{ClockReading, Config, Control};
+use netsec_common::config::{ClockReading, Config, Control, WATCHED_MAX};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, WAYS};
 use netsec_common::ledger::Row;
-use netsec_common::packet::{HeaderBytes as _, PacketBytes};
+use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes};
 use netsec_common::sample::{Delivery, SampleHeader, SampleSink};
 
-use crate::packet::XdpBytes;
+use crate::packet::FrameBytes;
 
 /// User space replaces sizes and ring buffers; these hold for the object as compiled.
 const TEMPLATE_RING_BYTES: usize = 4096;
@@ -25,6 +25,7 @@ static CONFIG: Config = Config {
     abi_version: 0,
     set_mask: 0,
     cpus: 0,
+    watched: [0; WATCHED_MAX],
     hash_keys: [0; 10],
 };
 
@@ -121,13 +122,13 @@ struct Sample<const BYTES: usize> {
     bytes: [u8; BYTES],
 }
 
-impl SampleSink<XdpBytes> for Cpu {
+impl SampleSink<FrameBytes> for Cpu {
     #[inline(always)]
-    fn sample(&self, bytes: &XdpBytes, captured: u32, wire_bytes: u32) -> Delivery {
+    fn sample(&self, frame: &Frame<'_, FrameBytes>, captured: u32) -> Delivery {
         match captured {
-            0..=64 => self.sample_sized::<64>(bytes, captured, wire_bytes),
-            65..=192 => self.sample_sized::<192>(bytes, captured, wire_bytes),
-            _ => self.sample_sized::<384>(bytes, captured.min(384), wire_bytes),
+            0..=64 => self.sample_sized::<64>(frame, captured),
+            65..=192 => self.sample_sized::<192>(frame, captured),
+            _ => self.sample_sized::<384>(frame, captured.min(384)),
         }
     }
 }
@@ -136,9 +137,8 @@ impl Cpu {
     #[inline(always)]
     fn sample_sized<const BYTES: usize>(
         &self,
-        bytes: &XdpBytes,
+        frame: &Frame<'_, FrameBytes>,
         captured: u32,
-        wire_bytes: u32,
     ) -> Delivery {
         let Some(mut entry) = PACKETS
             .get(self.number)
@@ -149,12 +149,13 @@ impl Cpu {
         let sample = entry.as_mut_ptr();
         // SAFETY: `sample` points to a reserved record of this type that nobody else sees yet.
         unsafe {
-            (&raw mut (*sample).header).write(SampleHeader {
-                monotonic_ns: bpf_ktime_get_ns(),
-                wire_bytes,
-                captured_bytes: captured,
-            });
-            copy(bytes, captured as usize, &mut (*sample).bytes);
+            (&raw mut (*sample).header).write(SampleHeader::new(
+                bpf_ktime_get_ns(),
+                frame.wire_bytes,
+                frame.start,
+                captured,
+            ));
+            copy(frame.bytes, captured as usize, &mut (*sample).bytes);
         }
         entry.submit(NO_WAKEUP);
         Delivery::Sent
@@ -167,7 +168,7 @@ impl Cpu {
 /// place written is bounded by `BYTES` alone: the verifier does not remember what the compiler
 /// knows of `length`.
 #[inline(always)]
-fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]) {
+fn copy<const BYTES: usize>(from: &FrameBytes, length: usize, to: &mut [u8; BYTES]) {
     for (index, word) in to.as_chunks_mut::<8>().0.iter_mut().enumerate() {
         let at = index * 8;
         if at >= length {
@@ -184,7 +185,7 @@ fn copy<const BYTES: usize>(from: &XdpBytes, length: usize, to: &mut [u8; BYTES]
 
 /// Copies what the frame has of its last, partial word: four, two and one bytes.
 #[inline(always)]
-fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
+fn copy_end(from: &FrameBytes, at: usize, word: &mut [u8; 8]) {
     let [w0, w1, w2, w3, w4, w5, w6, _] = word;
     match from.header::<4>(at) {
         Some(four) => {
@@ -196,7 +197,7 @@ fn copy_end(from: &XdpBytes, at: usize, word: &mut [u8; 8]) {
 }
 
 #[inline(always)]
-fn copy_pair(from: &XdpBytes, at: usize, [b0, b1, b2]: [&mut u8; 3]) {
+fn copy_pair(from: &FrameBytes, at: usize, [b0, b1, b2]: [&mut u8; 3]) {
     match from.header::<2>(at) {
         Some(two) => {
             [*b0, *b1] = two.be16::<0>().to_be_bytes();

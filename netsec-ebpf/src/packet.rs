@@ -7,11 +7,10 @@
 
 use core::arch::asm;
 
-use aya_ebpf::programs::XdpContext;
 use netsec_common::packet::{HeaderBytes, PacketBytes};
 
-/// `data..data_end` of a frame at the XDP hook.
-pub(crate) struct XdpBytes {
+/// `data..data_end` of a frame at a hook.
+pub(crate) struct FrameBytes {
     start: usize,
     end: usize,
 }
@@ -20,13 +19,10 @@ pub(crate) struct XdpBytes {
 /// only while its variable part stays under 2¹⁶. No header the engine reads lies so deep.
 const OFFSET_LIMIT: usize = 0x7fff;
 
-impl XdpBytes {
+impl FrameBytes {
     #[inline(always)]
-    pub(crate) fn new(ctx: &XdpContext) -> Self {
-        Self {
-            start: ctx.data(),
-            end: ctx.data_end(),
-        }
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
     }
 
     #[inline(always)]
@@ -35,11 +31,11 @@ impl XdpBytes {
     }
 }
 
-impl PacketBytes for XdpBytes {
-    type Header<'a, const N: usize> = XdpHeader<N>;
+impl PacketBytes for FrameBytes {
+    type Header<'a, const N: usize> = FrameHeader<N>;
 
     #[inline(always)]
-    fn header<const N: usize>(&self, offset: usize) -> Option<XdpHeader<N>> {
+    fn header<const N: usize>(&self, offset: usize) -> Option<FrameHeader<N>> {
         if offset > OFFSET_LIMIT {
             return None;
         }
@@ -54,7 +50,7 @@ impl PacketBytes for XdpBytes {
                 options(pure, nomem, nostack, preserves_flags),
             );
         }
-        (past <= self.end).then_some(XdpHeader { at })
+        (past <= self.end).then_some(FrameHeader { at })
     }
 
     #[inline(always)]
@@ -67,7 +63,7 @@ impl PacketBytes for XdpBytes {
 
 /// `N` bytes at an address that was checked against `data_end`.
 #[derive(Clone, Copy)]
-pub(crate) struct XdpHeader<const N: usize> {
+pub(crate) struct FrameHeader<const N: usize> {
     at: usize,
 }
 
@@ -91,7 +87,7 @@ macro_rules! field {
     }};
 }
 
-impl<const N: usize> HeaderBytes for XdpHeader<N> {
+impl<const N: usize> HeaderBytes for FrameHeader<N> {
     #[inline(always)]
     fn byte<const AT: usize>(self) -> u8 {
         field!(self, "u8", 1) as u8

@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use crate::event::{FlowDelta, Sample, Sink};
 use crate::hook::{Direction, Hook, HookId};
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
 use crate::source::kernel::{
-    Attachment, Interface, KernelEngine, KernelError, KernelSettings, XdpMode,
+    Attachment, EgressAttachment, EgressMeans, Interface, KernelEngine, KernelError,
+    KernelSettings, XdpMode,
 };
 use crate::time::WallTime;
 
@@ -30,6 +32,8 @@ pub struct LiveSettings {
     pub interfaces: Vec<String>,
     /// XDP mode.
     pub mode: XdpMode,
+    /// Whether what the interfaces send is watched, too.
+    pub egress: bool,
     /// What each hook's engine is loaded with.
     pub kernel: KernelSettings,
     /// Stop after this long; `None` is until told to.
@@ -55,7 +59,16 @@ pub enum LiveError {
 struct Tap {
     hook: HookId,
     engine: KernelEngine,
-    attachment: Option<Attachment>,
+    /// Held until the end of the run.
+    attachment: Option<AnyAttachment>,
+}
+
+/// What keeps a program on its hook.
+#[expect(dead_code, reason = "dropping it detaches")]
+#[derive(Debug)]
+enum AnyAttachment {
+    Ingress(Attachment),
+    Egress(EgressAttachment),
 }
 
 /// Sensors on some interfaces.
@@ -63,6 +76,8 @@ struct Tap {
 pub struct Live {
     taps: Vec<Tap>,
     duration: Option<Duration>,
+    /// Room for samples; empty between two drains.
+    samples: Vec<Sample>,
 }
 
 impl Live {
@@ -81,24 +96,20 @@ impl Live {
         for name in &settings.interfaces {
             interfaces.push(Interface::find(name).await?);
         }
+        let watched: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
         let mut taps = Vec::new();
-        for interface in interfaces {
-            let hook = pipeline.add_hook(Hook {
-                interface: interface.name.clone(),
-                direction: Direction::Ingress,
-            });
-            let mut engine = KernelEngine::load(object, hook, &settings.kernel)?;
-            let attachment = engine.attach(&interface, settings.mode)?;
-            report(&interface, &engine, &attachment);
-            taps.push(Tap {
-                hook,
-                engine,
-                attachment: Some(attachment),
-            });
+        for interface in &interfaces {
+            taps.push(open_ingress(object, settings, interface, pipeline)?);
+            if settings.egress {
+                taps.push(open_egress(
+                    object, settings, interface, &watched, pipeline,
+                )?);
+            }
         }
         Ok(Self {
             taps,
             duration: settings.duration,
+            samples: Vec::new(),
         })
     }
 
@@ -124,9 +135,7 @@ impl Live {
                 () = &mut end => break,
                 _ = drains.tick() => {}
             }
-            for tap in &mut self.taps {
-                tap.engine.drain(pipeline);
-            }
+            self.drain(pipeline);
             count = count.wrapping_add(1);
             if count.is_multiple_of(DRAINS_PER_READ) {
                 self.read(pipeline)?;
@@ -140,13 +149,9 @@ impl Live {
 
     fn finish<O: Output>(mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
         for tap in &mut self.taps {
-            if let Some(attachment) = tap.attachment.take() {
-                attachment.detach();
-            }
+            drop(tap.attachment.take());
         }
-        for tap in &mut self.taps {
-            tap.engine.drain(pipeline);
-        }
+        self.drain(pipeline);
         self.read(pipeline)?;
         let readings: Vec<HookReading> = self
             .taps
@@ -160,6 +165,17 @@ impl Live {
         pipeline
             .finish(WallTime::now(), &readings)
             .map_err(LiveError::Output)
+    }
+
+    fn drain<O: Output>(&mut self, pipeline: &mut Pipeline<O>) {
+        let mut in_order = InOrder {
+            samples: std::mem::take(&mut self.samples),
+            pipeline,
+        };
+        for tap in &mut self.taps {
+            tap.engine.drain(&mut in_order);
+        }
+        self.samples = in_order.deliver();
     }
 
     fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
@@ -177,6 +193,83 @@ impl Live {
         };
         self.taps.iter_mut().map(reading).collect()
     }
+}
+
+/// Holds samples back until all rings are empty, and passes them on in the order of time. Never more
+/// than the rings hold.
+struct InOrder<'a, O> {
+    samples: Vec<Sample>,
+    pipeline: &'a mut Pipeline<O>,
+}
+
+impl<O: Output> InOrder<'_, O> {
+    /// Gives back the room.
+    fn deliver(mut self) -> Vec<Sample> {
+        self.samples.sort_by_key(|sample| sample.time);
+        for sample in self.samples.drain(..) {
+            self.pipeline.sample(sample);
+        }
+        self.samples
+    }
+}
+
+impl<O: Output> Sink for InOrder<'_, O> {
+    fn sample(&mut self, sample: Sample) {
+        self.samples.push(sample);
+    }
+
+    fn flow(&mut self, delta: &FlowDelta) {
+        self.pipeline.flow(delta);
+    }
+}
+
+fn open_ingress<O: Output>(
+    object: &[u8],
+    settings: &LiveSettings,
+    interface: &Interface,
+    pipeline: &mut Pipeline<O>,
+) -> Result<Tap, KernelError> {
+    let hook = pipeline.add_hook(Hook {
+        interface: interface.name.clone(),
+        direction: Direction::Ingress,
+    });
+    let mut engine = KernelEngine::load(object, hook, &settings.kernel)?;
+    let attachment = engine.attach(interface, settings.mode)?;
+    report(interface, &engine, &attachment);
+    Ok(Tap {
+        hook,
+        engine,
+        attachment: Some(AnyAttachment::Ingress(attachment)),
+    })
+}
+
+fn open_egress<O: Output>(
+    object: &[u8],
+    settings: &LiveSettings,
+    interface: &Interface,
+    watched: &[u32],
+    pipeline: &mut Pipeline<O>,
+) -> Result<Tap, KernelError> {
+    let hook = pipeline.add_hook(Hook {
+        interface: interface.name.clone(),
+        direction: Direction::Egress,
+    });
+    let mut engine = KernelEngine::load_egress(object, hook, &settings.kernel, watched)?;
+    let attachment = engine.attach_egress(interface)?;
+    let means = match attachment.means {
+        EgressMeans::Tcx => "TCX",
+        EgressMeans::Clsact => "clsact, as this kernel has no TCX",
+    };
+    log::info!(
+        "{}: egress attached by {means}; flow table {} MiB",
+        interface.name,
+        engine.table_bytes() >> 20,
+    );
+    Ok(Tap {
+        hook,
+        engine,
+        attachment: Some(AnyAttachment::Egress(attachment)),
+    })
 }
 
 /// Says what is attached, and loudly when it is not what was hoped for.

@@ -114,6 +114,7 @@ impl PacketView {
             bytes: &bytes,
             wire_bytes: sample.wire_bytes,
             start: sample.start,
+            counted_before: false,
         };
         let flow = parse(&frame, &Row::new());
         let (link, content) = link::read(bytes, sample.start, flow.as_ref());

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
@@ -179,14 +180,27 @@ impl Pair {
         Ok(pair)
     }
 
+    /// Brings both ends up without addresses: nobody sends anything of his own accord. The right end
+    /// comes first, so that it receives all that the left one sends.
+    ///
+    /// # Errors
+    ///
+    /// What `ip` says.
+    pub fn up_quietly(&self) -> Result<()> {
+        self.right.ip("link set right up")?;
+        self.left.ip("link set left up")?;
+        Ok(())
+    }
+
     /// Brings both ends up, with 10.9.0.1 and `fd09::1` on the left, 10.9.0.2 and `fd09::2` on the
-    /// right, and each knowing the other's Ethernet address. The right end comes first, so that it
-    /// receives all that the left one sends.
+    /// right, and each knowing the other's Ethernet address. The kernels send some frames of their own
+    /// then: multicast listener reports.
     ///
     /// # Errors
     ///
     /// What `ip` says.
     pub fn up(&self) -> Result<()> {
+        self.up_quietly()?;
         let ends = [
             (&self.right, "right", 2, "1", "02:00:00:00:00:0a"),
             (&self.left, "left", 1, "2", "02:00:00:00:00:0b"),
@@ -194,7 +208,6 @@ impl Pair {
         for (namespace, interface, own, other, address) in ends {
             namespace.ip(&format!("address add 10.9.0.{own}/24 dev {interface}"))?;
             namespace.ip(&format!("address add fd09::{own}/64 dev {interface} nodad"))?;
-            namespace.ip(&format!("link set {interface} up"))?;
             for address_of_other in [format!("10.9.0.{other}"), format!("fd09::{other}")] {
                 namespace.ip(&format!(
                     "neighbour replace {address_of_other} lladdr {address} dev {interface}"
@@ -231,18 +244,18 @@ fn remove_leftovers() {
     }
 }
 
-/// Waits until `condition` holds, asking again every few milliseconds for up to five seconds.
+/// Waits until `condition` holds, asking again every few milliseconds for up to 20 seconds.
 ///
 /// # Errors
 ///
 /// When it does not come about, with `what`, or those of `condition`.
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
-    for _ in 0..500 {
+    for _ in 0..1_000 {
         if condition()? {
             return Ok(());
         }
-        thread::sleep(std::time::Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(20));
     }
-    ensure!(condition()?, "waited 5 s in vain: {what}");
+    ensure!(condition()?, "waited 20 s in vain: {what}");
     Ok(())
 }

@@ -39,7 +39,9 @@ pub struct Quoted {
 #[must_use]
 pub fn quoted(frame: &CaptureFrame<'_>) -> Option<Quoted> {
     let packet = match frame.start {
-        Start::Ethernet => LaxSlicedPacket::from_ethernet(frame.bytes).ok()?,
+        Start::Ethernet | Start::Tagged { .. } => {
+            LaxSlicedPacket::from_ethernet(frame.bytes).ok()?
+        }
         Start::Network { ethertype, offset } => {
             let bytes = frame.bytes.get(usize::from(offset)..)?;
             LaxSlicedPacket::from_ether_type(EtherType(ethertype), bytes)

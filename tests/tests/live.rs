@@ -9,6 +9,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use netsec_common::ledger::{Counter, Snapshot};
@@ -20,6 +21,9 @@ use netsec_user::source::kernel::{Attachment, KernelEngine, XdpMode, XdpModeInUs
 
 /// Bytes of a TCP transfer.
 const TRANSFER: usize = 8 << 20;
+
+/// How long nothing may come before all is taken to have come.
+const REST: Duration = Duration::from_millis(100);
 
 /// Right addresses of [`Pair::up`].
 const RIGHT: [IpAddr; 2] = [
@@ -53,13 +57,19 @@ impl Bench {
 
     /// The ledger and what the left end's kernel says it sent, once both have come to rest.
     fn settled(&self) -> Result<(Snapshot, LinkCounts)> {
-        let (pair, engine) = (&self.pair, &self.engine);
-        wait_for("all that was sent is counted", || {
-            let sent = pair.left.counts(Pair::LEFT)?.sent_packets;
-            Ok(engine.ledger_exact().get(Counter::Frames) == sent)
-        })
-        .with_context(|| format!("{:?}", pair.left.counts(Pair::LEFT)))?;
-        Ok((engine.ledger_exact(), pair.left.counts(Pair::LEFT)?))
+        let read = || -> Result<_> {
+            let sent = self.pair.left.counts(Pair::LEFT)?;
+            Ok((self.engine.ledger_exact(), sent))
+        };
+        let mut last = read()?;
+        let waited = wait_for("all that was sent is counted", || {
+            thread::sleep(REST);
+            let before = std::mem::replace(&mut last, read()?);
+            let (ledger, sent) = &last;
+            Ok(last == before && ledger.get(Counter::Frames) == sent.sent_packets)
+        });
+        waited.with_context(|| format!("{last:?}"))?;
+        Ok(last)
     }
 
     /// Checks the ledger against the sending side, and all flows against the ledger.
@@ -262,7 +272,7 @@ fn a_detached_program_is_gone() {
         ("netsec", XdpModeInUse::Native)
     );
     assert!(bench.pair.right.xdp(Pair::RIGHT).unwrap().is_some());
-    bench.attachment.detach();
+    drop(bench.attachment);
     assert_eq!(find().unwrap().xdp, None);
     assert_eq!(bench.pair.right.xdp(Pair::RIGHT).unwrap(), None);
     send_udp(&bench.pair, RIGHT[0], 10).unwrap();

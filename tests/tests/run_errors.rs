@@ -9,7 +9,7 @@ use aya::Ebpf;
 use aya::programs::Xdp;
 use netsec_tests::binary::netsec;
 use netsec_tests::kernel;
-use netsec_tests::netns::{Namespace, Pair};
+use netsec_tests::netns::{Namespace, Pair, wait_for};
 use netsec_tests::running::{Outcome, Running};
 use netsec_tests::wire::{FrameSocket, Udp};
 use netsec_user::source::kernel::XdpMode;
@@ -89,7 +89,10 @@ fn another_netsec_is_named_and_left_alone() {
     };
     let pair = Pair::new().unwrap();
     pair.up().unwrap();
-    for (mode, name) in [(XdpMode::Native, "native"), (XdpMode::Skb, "generic (skb)")] {
+    for (mode, name, asks) in [
+        (XdpMode::Native, "native", &["auto", "skb"][..]),
+        (XdpMode::Skb, "generic (skb)", &["native"]),
+    ] {
         let attached = pair.right.run(|| {
             let interface = kernel::interface(Pair::RIGHT)?;
             let mut engine = kernel::load(object, &kernel::settings())?;
@@ -101,7 +104,7 @@ fn another_netsec_is_named_and_left_alone() {
         let find = || pair.right.run(|| kernel::interface(Pair::RIGHT));
         let id = find().unwrap().xdp.unwrap().id;
         let program = format!("\"netsec\" (id {id}, {name} mode)");
-        for asked in ["auto", "native", "skb"] {
+        for asked in asks {
             let outcome = run(&pair.right, &["-i", "right", "--xdp-mode", asked]).unwrap();
             let said = ["right already has an XDP program", &program, "bpftool prog"];
             refused(&outcome, KERNEL, &said).unwrap();
@@ -208,8 +211,7 @@ fn auto_mode_falls_back_with_a_warning_and_works() {
         .unwrap();
     pair.right.ip("link set bridge up").unwrap();
     pair.right.ip("link set right master bridge").unwrap();
-    pair.right.ip("link set right up").unwrap();
-    pair.left.ip("link set left up").unwrap();
+    pair.up_quietly().unwrap();
     let arguments = ["run", "-i", "bridge", "-o", "jsonl"];
     let mut running = pair.right.run(|| Running::start(&arguments)).unwrap();
     running.wait_attached(1).unwrap();
@@ -227,6 +229,10 @@ fn auto_mode_falls_back_with_a_warning_and_works() {
         Ok(())
     });
     sent.unwrap();
+    wait_for("all frames are received", || {
+        Ok(pair.right.counts("bridge")?.received_packets >= 50)
+    })
+    .unwrap();
     running.signal(Signal::SIGTERM).unwrap();
     let outcome = running.finish().unwrap();
     assert!(outcome.status.success(), "{outcome:?}");

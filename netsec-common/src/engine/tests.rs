@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::fixtures::{Case, Rig, cases, differences, host_cases, moved};
 use crate::ledger::Snapshot;
+use crate::packet::Start;
 
 fn case(name: &str) -> Case {
     cases().into_iter().find(|case| case.name == name).unwrap()
@@ -112,8 +113,8 @@ fn no_sample_is_asked_for_more_than_the_frame_has() {
     #[derive(Default)]
     struct Asked(core::cell::RefCell<Vec<(u32, u32)>>);
     impl SampleSink<&[u8]> for Asked {
-        fn sample(&self, _bytes: &&[u8], captured: u32, wire_bytes: u32) -> Delivery {
-            self.0.borrow_mut().push((captured, wire_bytes));
+        fn sample(&self, frame: &Frame<'_, &[u8]>, captured: u32) -> Delivery {
+            self.0.borrow_mut().push((captured, frame.wire_bytes));
             Delivery::Sent
         }
     }
@@ -132,7 +133,8 @@ fn no_sample_is_asked_for_more_than_the_frame_has() {
         let frame = Frame {
             bytes: &bytes.as_slice(),
             wire_bytes: 98,
-            start: crate::packet::Start::Ethernet,
+            start: Start::Ethernet,
+            counted_before: false,
         };
         engine.process(&frame, Ticks(1));
     }
@@ -232,6 +234,14 @@ fn every_counter_is_moved_by_some_test() {
             rig.run(&case, Ticks(1));
         }
         rig.run(&case("udp"), Ticks(2));
+        let bytes = case("udp").frame;
+        let forwarded = Frame {
+            bytes: &bytes.as_slice(),
+            wire_bytes: 60,
+            start: Start::Ethernet,
+            counted_before: true,
+        };
+        rig.process(&forwarded, Ticks(3));
         rig.run(&case("udp"), Ticks(20));
         rig.config = Config::default();
         rig.run(&case("udp"), Ticks(21));
@@ -245,6 +255,53 @@ fn every_counter_is_moved_by_some_test() {
     assert_eq!(idle, [""; 0], "counters that no test moves");
 }
 
+#[test]
+fn a_frame_that_was_counted_before_moves_nothing_else() {
+    let rig = Rig::new(0);
+    rig.sample(Sampling::All, 64);
+    let bytes = case("udp").frame;
+    let forwarded = Frame {
+        bytes: &bytes.as_slice(),
+        wire_bytes: 98,
+        start: Start::Ethernet,
+        counted_before: true,
+    };
+    assert_eq!(rig.process(&forwarded, Ticks(1)), Verdict::Pass);
+    let counters = rig.counters();
+    let expected = [(Counter::Forwarded, 1), (Counter::ForwardedBytes, 98)];
+    assert_eq!(moved(&Snapshot::default(), &counters), expected);
+    assert!(rig.samples.sent.borrow().is_empty());
+    assert_eq!(counters.imbalance(), 0);
+}
+
+/// The same frame with its outer tag in it and beside it has the same key.
+#[test]
+fn a_tag_beside_the_frame_is_read_as_one_in_it() {
+    let inside = [
+        2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0x00, 0x20, 0x07, 0x81, 0x00, 0x00, 0x09, 0x08,
+        0x06,
+    ];
+    let mut beside = inside.to_vec();
+    beside.drain(12..16);
+    let row = Row::new();
+    let parse_frame = |bytes: &[u8], start| {
+        parse(
+            &Frame {
+                bytes: &bytes,
+                wire_bytes: 64,
+                start,
+                counted_before: false,
+            },
+            &row,
+        )
+    };
+    assert_eq!(
+        parse_frame(&inside, Start::Ethernet),
+        parse_frame(&beside, Start::Tagged { tag: 0x2007 })
+    );
+    assert_eq!(row.read().get(Counter::Vlan), 2);
+}
+
 /// Frames alone must move all counters that speak of a frame, so that the kernel's table does too.
 #[test]
 fn every_counter_of_a_frame_is_in_the_table() {
@@ -255,7 +312,9 @@ fn every_counter_of_a_frame_is_in_the_table() {
         .into_iter()
         .filter(|counter| match counter.class() {
             Class::Total | Class::Attribute | Class::Flow | Class::NotIp | Class::Malformed => true,
-            Class::Unaccounted | Class::Cache | Class::Lost | Class::Sample => false,
+            Class::Elsewhere | Class::Unaccounted | Class::Cache | Class::Lost | Class::Sample => {
+                false
+            }
         })
         .filter(|counter| !host_only.contains(counter))
         .filter(|counter| {

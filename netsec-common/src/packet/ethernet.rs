@@ -56,6 +56,21 @@ pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Coun
     read_tagged(bytes, header.be16::<12>(), ETHERNET_BYTES, row)
 }
 
+/// Reads a frame whose outer tag was taken out of it.
+#[inline(always)]
+pub(super) fn read_behind_tag<P: PacketBytes>(
+    bytes: &P,
+    tag: u16,
+    row: &Row,
+) -> Result<Network, Counter> {
+    let header = bytes
+        .header::<ETHERNET_BYTES>(0)
+        .ok_or(Counter::EthernetTruncated)?;
+    row.count(Counter::Vlan);
+    let vlan = VlanBits::outer(tag);
+    read_inner_tag(bytes, header.be16::<12>(), ETHERNET_BYTES, vlan)
+}
+
 /// Reads up to two VLAN tags, then what they carry.
 ///
 /// They follow other link headers than Ethernet too: a capture of all Linux interfaces has the
@@ -63,27 +78,41 @@ pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Coun
 #[inline(always)]
 pub(super) fn read_tagged<P: PacketBytes>(
     bytes: &P,
-    mut ethertype: u16,
-    mut offset: usize,
+    ethertype: u16,
+    offset: usize,
     row: &Row,
 ) -> Result<Network, Counter> {
-    let mut vlan = VlanBits::default();
     if is_tag(ethertype) {
         let tag = bytes
             .header::<VLAN_BYTES>(offset)
             .ok_or(Counter::VlanTruncated)?;
         row.count(Counter::Vlan);
-        vlan = VlanBits::outer(tag.be16::<0>());
+        let vlan = VlanBits::outer(tag.be16::<0>());
+        return read_inner_tag(bytes, tag.be16::<2>(), offset + VLAN_BYTES, vlan);
+    }
+    let (version, offset) = read_network(bytes, ethertype, offset)?;
+    Ok(Network {
+        version,
+        offset,
+        vlan: VlanBits::default(),
+    })
+}
+
+/// Reads a second VLAN tag, if there is one, then what it carries.
+#[inline(always)]
+fn read_inner_tag<P: PacketBytes>(
+    bytes: &P,
+    mut ethertype: u16,
+    mut offset: usize,
+    mut vlan: VlanBits,
+) -> Result<Network, Counter> {
+    if is_tag(ethertype) {
+        let tag = bytes
+            .header::<VLAN_BYTES>(offset)
+            .ok_or(Counter::VlanTruncated)?;
+        vlan = vlan.with_inner(tag.be16::<0>());
         ethertype = tag.be16::<2>();
         offset += VLAN_BYTES;
-        if is_tag(ethertype) {
-            let tag = bytes
-                .header::<VLAN_BYTES>(offset)
-                .ok_or(Counter::VlanTruncated)?;
-            vlan = vlan.with_inner(tag.be16::<0>());
-            ethertype = tag.be16::<2>();
-            offset += VLAN_BYTES;
-        }
     }
     let (version, offset) = read_network(bytes, ethertype, offset)?;
     Ok(Network {

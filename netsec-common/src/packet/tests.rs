@@ -37,6 +37,7 @@ fn each_frame_has_its_key_flags_and_payload() {
             bytes: &bytes,
             wire_bytes: case.wire_bytes,
             start: case.start,
+            counted_before: false,
         };
         let packet = parse(&frame, &Row::new()).ok();
         let expected = case.key.map(|key| Packet {

@@ -13,6 +13,7 @@ use crate::hook::HookId;
 use crate::time::WallTime;
 
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
 const SYN_ACK: u8 = 0x12;
 
 /// When connections end, and how many are kept.
@@ -272,8 +273,9 @@ impl Entry {
             } else {
                 other
             };
-            // Alone, a SYN-ACK still says that the other side began.
-            let answers = half.first_tcp_flags & SYN_ACK == SYN_ACK;
+            // Alone, a SYN-ACK or a RST still says that the other side began.
+            let flags = half.first_tcp_flags;
+            let answers = flags & SYN_ACK == SYN_ACK || flags & RST != 0;
             return straight.times.is_some() == answers;
         };
         let handshake = |half: &Half| half.first_tcp_flags & SYN_ACK;

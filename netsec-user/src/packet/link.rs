@@ -85,7 +85,7 @@ impl fmt::Display for Mac {
 /// what it takes for no IP packet is shown as none, even where another reading would go on.
 pub(super) fn read(bytes: &[u8], start: Start, flow: Result<&Packet, &Counter>) -> (Link, Content) {
     let sliced = match start {
-        Start::Ethernet => match LaxSlicedPacket::from_ethernet(bytes) {
+        Start::Ethernet | Start::Tagged { .. } => match LaxSlicedPacket::from_ethernet(bytes) {
             Ok(sliced) => sliced,
             Err(_too_short) => return (Link::default(), Content::Other(None)),
         },
@@ -95,6 +95,9 @@ pub(super) fn read(bytes: &[u8], start: Start, flow: Result<&Packet, &Counter>) 
         ),
     };
     let (mut link, payload) = read_headers(&sliced);
+    if let Start::Tagged { tag } = start {
+        link.vlans.insert(0, tag);
+    }
     let without_ip = flow.is_err_and(|reason| reason.class() == Class::NotIp);
     if without_ip {
         return match &sliced.net {

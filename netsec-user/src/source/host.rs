@@ -6,7 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use netsec_common::ABI_VERSION;
-use netsec_common::config::{Config, Control};
+use netsec_common::config::{Config, Control, WATCHED_MAX};
 use netsec_common::engine::{Engine, Verdict};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable};
 use netsec_common::ledger::{Row, Snapshot};
@@ -58,6 +58,7 @@ impl HostEngine {
                 abi_version: ABI_VERSION,
                 set_mask: sets - 1,
                 cpus: 1,
+                watched: [0; WATCHED_MAX],
                 hash_keys: settings.hash_keys,
             },
             control,
@@ -130,6 +131,7 @@ impl HostEngine {
                 bytes: &frame.bytes,
                 wire_bytes: frame.wire_bytes,
                 start: frame.start,
+                counted_before: false,
             },
             now,
         )
@@ -207,7 +209,7 @@ impl FlowTable for HostTable {
 }
 
 impl SampleSink<&[u8]> for HostTable {
-    fn sample(&self, _bytes: &&[u8], captured: u32, _wire_bytes: u32) -> Delivery {
+    fn sample(&self, _frame: &Frame<'_, &[u8]>, captured: u32) -> Delivery {
         self.wanted.set(Some(captured));
         Delivery::Sent
     }

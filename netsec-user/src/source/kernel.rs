@@ -5,6 +5,7 @@
 
 mod attach;
 mod clock;
+mod egress;
 mod error;
 mod interface;
 mod load;
@@ -22,7 +23,6 @@ use bytes::Bytes;
 use netsec_common::config::Control;
 use netsec_common::flow::{FlowRecord, FlowSet};
 use netsec_common::ledger::{Row, Snapshot};
-use netsec_common::packet::Start;
 use netsec_common::sample::{SampleHeader, Sampling};
 
 use self::clock::TickClock;
@@ -33,6 +33,7 @@ use crate::hook::HookId;
 use crate::time::WallTime;
 
 pub use attach::{Attachment, XdpMode, XdpModeInUse};
+pub use egress::{EgressAttachment, EgressMeans};
 pub use error::KernelError;
 pub use interface::{Interface, XdpOnInterface};
 pub use load::KernelSettings;
@@ -53,8 +54,6 @@ pub struct KernelEngine {
     sets: Shared<FlowSet>,
     records: Vec<RingBuf<MapData>>,
     packets: Vec<RingBuf<MapData>>,
-    /// Samples on their way from the rings to the sink. Never more than the rings hold.
-    samples: Vec<Sample>,
     reader: DeltaReader,
     clock: TickClock,
     /// The ledger of each CPU as last read between two frames.
@@ -62,7 +61,8 @@ pub struct KernelEngine {
 }
 
 impl KernelEngine {
-    /// Delivers header samples and the records of flows that left their slots.
+    /// Delivers header samples and the records of flows that left their slots, ring by ring: each
+    /// is in the order of time, all together are not.
     ///
     /// To be called often enough that the rings do not fill up.
     pub fn drain(&mut self, sink: &mut impl Sink) {
@@ -70,14 +70,11 @@ impl KernelEngine {
         for ring in &mut self.packets {
             while let Some(item) = ring.next() {
                 let time = |monotonic_ns| self.clock.wall(monotonic_ns);
-                self.samples.extend(read_sample(self.hook, &item, time));
+                if let Some(sample) = read_sample(self.hook, &item, time) {
+                    sink.sample(sample);
+                }
             }
         }
-        // Each ring is in order; a connection's packets may come through several.
-        self.samples.sort_by_key(|sample| sample.time);
-        self.samples
-            .drain(..)
-            .for_each(|sample| sink.sample(sample));
     }
 
     fn drain_records(&mut self, sink: &mut impl Sink) {
@@ -184,12 +181,12 @@ fn read_sample(hook: HookId, record: &[u8], time: impl FnOnce(u64) -> WallTime) 
     let header = SampleHeader::read(record)?;
     let bytes = record
         .get(size_of::<SampleHeader>()..)?
-        .get(..header.captured_bytes as usize)?;
+        .get(..usize::from(header.captured_bytes))?;
     Some(Sample {
         hook,
         time: time(header.monotonic_ns),
         wire_bytes: header.wire_bytes,
-        start: Start::Ethernet,
+        start: header.start(),
         bytes: Bytes::copy_from_slice(bytes),
     })
 }

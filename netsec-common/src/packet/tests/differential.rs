@@ -20,6 +20,7 @@ fn ours(frame: &[u8]) -> Option<Packet> {
         bytes: &frame,
         wire_bytes: frame.len().try_into().unwrap(),
         start: Start::Ethernet,
+        counted_before: false,
     };
     parse(&whole, &Row::new()).ok()
 }

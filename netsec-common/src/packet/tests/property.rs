@@ -19,6 +19,7 @@ fn counted_once(bytes: &[u8], wire_bytes: u32, start: Start) {
         bytes: &bytes,
         wire_bytes,
         start,
+        counted_before: false,
     };
     rig.process(&frame, Ticks(0));
     let counters = rig.row.snapshot(1).expect("the frame is over");
@@ -164,6 +165,7 @@ fn a_cut_capture_gives_the_whole_frames_key_or_none() {
                 bytes: &bytes,
                 wire_bytes: case.wire_bytes,
                 start: case.start,
+                counted_before: false,
             };
             if let Ok(packet) = super::parse(&frame, &super::Row::new()) {
                 assert_eq!(Some(packet.key), case.key, "{} cut to {end}", case.name);

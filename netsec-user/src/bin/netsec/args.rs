@@ -68,10 +68,13 @@ pub(crate) struct RunArgs {
         default_value = "auto"
     )]
     pub(crate) mode: ModeArg,
+    /// Watch what the interface receives only, not what it sends
+    #[arg(long)]
+    pub(crate) no_egress: bool,
     /// Stop after this long, such as 30s or 5m
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Slots of each interface's flow table; 64 bytes of kernel memory each
+    /// Slots of each flow table, one for each interface and direction; 64 bytes of kernel memory each
     #[arg(long, value_name = "N", default_value_t = 1 << 20, value_parser = slots())]
     pub(crate) flow_slots: u32,
     /// Size of each CPU's ring for flow records, KiB: a power of two

@@ -20,6 +20,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let live = LiveSettings {
         interfaces: interfaces(args)?,
         mode: args.mode.into(),
+        egress: !args.no_egress,
         kernel: KernelSettings {
             engine: EngineSettings {
                 slots: args.flow_slots,

@@ -5,7 +5,6 @@ use crate::connection::State;
 
 const FIN_ACK: u8 = 0x11;
 const ACK: u8 = 0x10;
-const RST: u8 = 0x04;
 
 const CLIENT: &str = "10.0.0.1:51000";
 const SERVER: &str = "10.0.0.2:443";
@@ -110,6 +109,8 @@ fn the_originator_is_found_whichever_side_is_read_first() {
     assert_eq!(orientation(&[syn, syn_ack]), client);
     assert_eq!(orientation(&[syn_ack, syn]), client);
     assert_eq!(orientation(&[syn_ack]), client, "a SYN-ACK alone");
+    let refusal = packet(SERVER, CLIENT, 5, RST | ACK);
+    assert_eq!(orientation(&[refusal]), client, "a refusal alone");
     // The handshake outweighs the clock: a capture that begins late, or whose clocks differ.
     let early_answer = packet(SERVER, CLIENT, 1, SYN_ACK);
     assert_eq!(orientation(&[early_answer, syn]), client);

@@ -79,6 +79,9 @@ struct CoverageStats<'a> {
     lost: Counts<'a>,
     #[serde(flatten)]
     samples: Counts<'a>,
+    /// Frames that another hook has counted; not among `frames`.
+    #[serde(flatten)]
+    elsewhere: Counts<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,6 +207,7 @@ impl<'a> CoverageStats<'a> {
             unread_packets: coverage.unread_packets,
             lost: class(Class::Lost),
             samples: class(Class::Sample),
+            elsewhere: class(Class::Elsewhere),
         }
     }
 }

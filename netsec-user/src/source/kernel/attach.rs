@@ -44,23 +44,16 @@ impl fmt::Display for XdpModeInUse {
     }
 }
 
-/// A hook in use. Frames pass uncounted once it is dropped.
+/// A hook in use. Once it is dropped frames pass uncounted.
 #[derive(Debug)]
 pub struct Attachment {
     /// Held for its file descriptor: the kernel detaches the program when it is closed, however
     /// the process ends.
-    link: FdLink,
+    _link: FdLink,
     /// The mode in use.
     pub mode: XdpModeInUse,
     /// Why it is not native, when `auto` fell back.
     pub fallback: Option<String>,
-}
-
-impl Attachment {
-    /// Takes the program off the interface.
-    pub fn detach(self) {
-        drop(self.link);
-    }
 }
 
 impl KernelEngine {
@@ -87,7 +80,7 @@ impl KernelEngine {
                 match self.attach_as(interface, XdpModeInUse::Native) {
                     Ok(link) => {
                         return Ok(Attachment {
-                            link,
+                            _link: link,
                             mode: XdpModeInUse::Native,
                             fallback: None,
                         });
@@ -109,7 +102,7 @@ impl KernelEngine {
                 reason: reason(&error, interface),
             })?;
         Ok(Attachment {
-            link,
+            _link: link,
             mode: XdpModeInUse::Generic,
             fallback: refused,
         })

@@ -73,6 +73,19 @@ pub enum KernelError {
         /// What the kernel's answer means.
         reason: String,
     },
+    /// The kernel does not take the egress program.
+    #[error(
+        "{interface} refuses a program on what it sends: by TCX: {tcx}; by clsact: {clsact}\n\
+         try: --no-egress (what the interface receives is counted all the same)"
+    )]
+    EgressRefused {
+        /// The interface.
+        interface: String,
+        /// Why TCX was refused.
+        tcx: String,
+        /// Why the `clsact` qdisc was refused.
+        clsact: String,
+    },
     /// The kernel refused the object.
     #[error(
         "the kernel refuses netsec's eBPF object: {}\ntry: netsec needs Linux 5.10 or newer with BTF (CONFIG_DEBUG_INFO_BTF); this is {release}",

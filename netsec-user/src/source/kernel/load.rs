@@ -10,7 +10,7 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use log::Log;
 use netsec_common::ABI_VERSION;
-use netsec_common::config::{Config, Control};
+use netsec_common::config::{Config, Control, WATCHED_MAX};
 use netsec_common::flow::FlowSet;
 use netsec_common::ledger::{Row, Snapshot};
 use nix::sys::mman::ProtFlags;
@@ -28,6 +28,9 @@ use crate::settings::EngineSettings;
 
 /// The XDP program's name in the object.
 pub(super) const XDP_PROGRAM: &str = "netsec";
+
+/// The TC program's name in the object.
+pub(super) const EGRESS_PROGRAM: &str = "netsec_egress";
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
 const RINGBUF: u32 = 27;
@@ -52,33 +55,16 @@ pub struct KernelSettings {
 }
 
 /// What an engine is loaded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// The traffic of all CPUs, which share the slots asked for.
-    Live,
+struct Purpose {
+    load: fn(&mut Ebpf) -> Result<(), KernelError>,
+    watched: [u32; WATCHED_MAX],
     /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
     /// freed from user space, between two frames.
-    Replay,
-}
-
-impl Use {
-    const fn sharers(self, cpus: u32) -> u32 {
-        match self {
-            Self::Live => cpus,
-            Self::Replay => 1,
-        }
-    }
-
-    const fn flows_protection(self) -> ProtFlags {
-        match self {
-            Self::Live => ProtFlags::PROT_READ,
-            Self::Replay => ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE),
-        }
-    }
+    is_replay: bool,
 }
 
 impl KernelEngine {
-    /// Loads `object` into the kernel. Nothing is attached yet.
+    /// Loads `object` into the kernel for what an interface receives. Nothing is attached yet.
     ///
     /// # Errors
     ///
@@ -88,53 +74,103 @@ impl KernelEngine {
         hook: HookId,
         settings: &KernelSettings,
     ) -> Result<Self, KernelError> {
-        Self::load_for(Use::Live, object, hook, settings)
+        let purpose = Purpose {
+            load: load_xdp,
+            watched: [0; WATCHED_MAX],
+            is_replay: false,
+        };
+        Self::load_program(object, hook, settings, &purpose)
     }
 
-    /// Loads `object` for one of two uses.
-    pub(super) fn load_for(
-        purpose: Use,
+    /// As [`Self::load`], for test runs on one CPU: that one has all slots of the settings.
+    pub(super) fn load_replay(
         object: &[u8],
         hook: HookId,
         settings: &KernelSettings,
+    ) -> Result<Self, KernelError> {
+        let purpose = Purpose {
+            load: load_xdp,
+            watched: [0; WATCHED_MAX],
+            is_replay: true,
+        };
+        Self::load_program(object, hook, settings, &purpose)
+    }
+
+    /// Loads `object` into the kernel for what an interface sends. Nothing is attached yet.
+    ///
+    /// `watched` are the indices of interfaces with an ingress engine of their own: frames that the
+    /// host forwards from one of them are counted there, and here as forwarded only. Of more than
+    /// [`WATCHED_MAX`] the rest is not told apart.
+    ///
+    /// # Errors
+    ///
+    /// As [`KernelEngine::load`].
+    pub fn load_egress(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+        watched: &[u32],
+    ) -> Result<Self, KernelError> {
+        let mut purpose = Purpose {
+            load: load_egress,
+            watched: [0; WATCHED_MAX],
+            is_replay: false,
+        };
+        for (place, index) in purpose.watched.iter_mut().zip(watched) {
+            *place = *index;
+        }
+        Self::load_program(object, hook, settings, &purpose)
+    }
+
+    fn load_program(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+        purpose: &Purpose,
     ) -> Result<Self, KernelError> {
         require_capabilities()?;
         lift_memory_limit();
         let cpus = cpus()?;
         let engine = &settings.engine;
-        let sets_per_cpu = engine.sets_per_cpu(purpose.sharers(cpus));
+        let sets_per_cpu = engine.sets_per_cpu(if purpose.is_replay { 1 } else { cpus });
         let config = Config {
             abi_version: ABI_VERSION,
             set_mask: sets_per_cpu - 1,
             cpus,
+            watched: purpose.watched,
             hash_keys: engine.hash_keys,
         };
         let mut ebpf = load_object(object, &config, settings.kernel_log)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
         let records = rings(&mut ebpf, "RECORDS", settings.records_ring_bytes)?;
         let packets = rings(&mut ebpf, "PACKETS", settings.packets_ring_bytes)?;
-        load_programs(&mut ebpf)?;
+        (purpose.load)(&mut ebpf)?;
+        load_classifier(&mut ebpf, clock::PROGRAM)?;
         if settings.kernel_log {
             start_log(&mut ebpf);
         }
 
         let sets = sets_per_cpu as usize * cpus as usize;
         let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flows = if purpose.is_replay {
+            read_write
+        } else {
+            ProtFlags::PROT_READ
+        };
         let control: Shared<Control> = share(&ebpf, "CONTROL", 1, read_write)?;
-        let flows: Shared<FlowSet> = share(&ebpf, "FLOWS", sets, purpose.flows_protection())?;
         let clock_map = take_clock_map(&mut ebpf)?;
         let engine = Self {
             hook,
-            clock: match purpose {
-                Use::Live => TickClock::measure(&ebpf, &clock_map)?,
-                Use::Replay => TickClock::replaced(&ebpf, &clock_map, TICK_NS)?,
+            clock: if purpose.is_replay {
+                TickClock::replaced(&ebpf, &clock_map, TICK_NS)?
+            } else {
+                TickClock::measure(&ebpf, &clock_map)?
             },
             control,
             rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
-            sets: flows,
+            sets: share::<FlowSet>(&ebpf, "FLOWS", sets, flows)?,
             records,
             packets,
-            samples: Vec::new(),
             reader: DeltaReader::new(sets),
             ledgers: vec![Snapshot::default(); cpus as usize],
             ebpf,
@@ -205,21 +241,31 @@ fn create_rings(
         .collect()
 }
 
-fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    let failed = |name| move |source| KernelError::Program { name, source };
-    let missing = |name| KernelError::ObjectWithout { name };
-    let xdp: &mut Xdp = ebpf
+fn load_xdp(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    let failed = |source| KernelError::Program {
+        name: XDP_PROGRAM,
+        source,
+    };
+    let program: &mut Xdp = ebpf
         .program_mut(XDP_PROGRAM)
-        .ok_or_else(|| missing(XDP_PROGRAM))?
+        .ok_or(KernelError::ObjectWithout { name: XDP_PROGRAM })?
         .try_into()
-        .map_err(failed(XDP_PROGRAM))?;
-    xdp.load().map_err(failed(XDP_PROGRAM))?;
-    let clock: &mut SchedClassifier = ebpf
-        .program_mut(clock::PROGRAM)
-        .ok_or_else(|| missing(clock::PROGRAM))?
+        .map_err(failed)?;
+    program.load().map_err(failed)
+}
+
+fn load_egress(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    load_classifier(ebpf, EGRESS_PROGRAM)
+}
+
+fn load_classifier(ebpf: &mut Ebpf, name: &'static str) -> Result<(), KernelError> {
+    let failed = |source| KernelError::Program { name, source };
+    let program: &mut SchedClassifier = ebpf
+        .program_mut(name)
+        .ok_or(KernelError::ObjectWithout { name })?
         .try_into()
-        .map_err(failed(clock::PROGRAM))?;
-    clock.load().map_err(failed(clock::PROGRAM))
+        .map_err(failed)?;
+    program.load().map_err(failed)
 }
 
 /// Forwards the kernel side's log lines to this process's log, from a task of the runtime.

@@ -1,7 +1,7 @@
 //! A capture through the loaded program, with the capture's own clock.
 
 use netsec_common::ABI_VERSION;
-use netsec_common::config::Config;
+use netsec_common::config::{Config, WATCHED_MAX};
 use netsec_common::engine::set_index;
 use netsec_common::flow::{FlowRecord, FlowSet};
 use netsec_common::ledger::{Row, Snapshot};
@@ -12,7 +12,6 @@ use nix::unistd::Pid;
 use super::super::engine::{FrameEngine, FrameError};
 use super::super::host::HostFrame;
 use super::super::reading::{CaptureReader, Changes, Scan};
-use super::load::Use;
 use super::not_sent::{NotSent, Unfit};
 use super::{KernelEngine, KernelError, KernelSettings, read_sample};
 use crate::event::Sink;
@@ -59,7 +58,7 @@ impl KernelReplay {
             packets_ring_bytes: RING_BYTES,
             kernel_log: false,
         };
-        let engine = KernelEngine::load_for(Use::Replay, object, hook, &kernel)?;
+        let engine = KernelEngine::load_replay(object, hook, &kernel)?;
         let cpu = stay_on_one_cpu()?;
         let sets = settings.sets_per_cpu(1);
         Ok(Self {
@@ -68,6 +67,7 @@ impl KernelReplay {
                 abi_version: ABI_VERSION,
                 set_mask: sets - 1,
                 cpus: 1,
+                watched: [0; WATCHED_MAX],
                 hash_keys: settings.hash_keys,
             },
             cpu,
@@ -142,6 +142,7 @@ impl KernelReplay {
             bytes: &frame.bytes,
             wire_bytes: frame.wire_bytes,
             start: frame.start,
+            counted_before: false,
         };
         if let Ok(packet) = parse(&frame, &self.scratch) {
             self.changes.touch(set_index(&packet.key, &self.config));

@@ -25,6 +25,7 @@ fn outcome(link: Link, bytes: &[u8]) -> Option<Counter> {
         bytes: &bytes,
         wire_bytes: u32::try_from(bytes.len()).unwrap(),
         start: link.start(bytes),
+        counted_before: false,
     };
     parse(&frame, &Row::new()).err()
 }
