@@ -10,6 +10,6 @@ mod record;
 mod slot;
 
 pub use cache::{FlowTable, Observation, account};
-pub use hash::flow_hash;
+pub use hash::{FIXED_HASH_KEYS, flow_hash};
 pub use record::{EndReason, FlowRecord};
 pub use slot::{Counts, FlowSet, FlowSlot, SlotSnapshot, WAYS};

@@ -75,6 +75,7 @@ enum AnyAttachment {
 #[derive(Debug)]
 pub struct Live {
     taps: Vec<Tap>,
+    stop: Stop,
     duration: Option<Duration>,
     /// Room for samples; empty between two drains.
     samples: Vec<Sample>,
@@ -85,12 +86,14 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// [`KernelError`]; nothing stays attached then.
+    /// [`LiveError::Kernel`]; nothing stays attached then.
     pub async fn open<O: Output>(
         object: &[u8],
         settings: &LiveSettings,
         pipeline: &mut Pipeline<O>,
-    ) -> Result<Self, KernelError> {
+    ) -> Result<Self, LiveError> {
+        // From here on a signal ends the run in good order, not the process.
+        let stop = Stop::new()?;
         // All interfaces are looked up before any program is loaded: a typing error shows at once.
         let mut interfaces = Vec::new();
         for name in &settings.interfaces {
@@ -108,6 +111,7 @@ impl Live {
         }
         Ok(Self {
             taps,
+            stop,
             duration: settings.duration,
             samples: Vec::new(),
         })
@@ -120,7 +124,6 @@ impl Live {
     ///
     /// When the output cannot be written, or the kernel's clock not read.
     pub async fn run<O: Output>(mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
-        let mut stop = Stop::new()?;
         let end = sleep(self.duration.unwrap_or(FOREVER));
         tokio::pin!(end);
         let mut drains = ticker();
@@ -128,7 +131,7 @@ impl Live {
         let mut count: u32 = 0;
         while !pipeline.is_done() {
             tokio::select! {
-                signal = stop.wait() => {
+                signal = self.stop.wait() => {
                     log::info!("{signal}: detaching");
                     break;
                 }
@@ -290,6 +293,7 @@ fn report(interface: &Interface, engine: &KernelEngine, attachment: &Attachment)
 }
 
 /// The signals that end the run.
+#[derive(Debug)]
 struct Stop {
     interrupt: Signal,
     terminate: Signal,

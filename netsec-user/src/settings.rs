@@ -41,22 +41,10 @@ impl EngineSettings {
     }
 }
 
-/// Hash keys for replay: the fractional digits of π.
-pub const REPLAY_HASH_KEYS: [u32; 10] = [
-    0x243f_6a88,
-    0x85a3_08d3,
-    0x1319_8a2e,
-    0x0370_7344,
-    0xa409_3822,
-    0x299f_31d0,
-    0x082e_fa98,
-    0xec4e_6c89,
-    0x4528_21e6,
-    0x38d0_1377,
-];
-
 #[cfg(test)]
 mod tests {
+    use netsec_common::flow::FIXED_HASH_KEYS;
+
     use super::*;
 
     fn settings(slots: u32, idle_timeout: Duration) -> EngineSettings {
@@ -65,7 +53,7 @@ mod tests {
             sampling: Sampling::Off,
             snap_bytes: 0,
             idle_timeout,
-            hash_keys: REPLAY_HASH_KEYS,
+            hash_keys: FIXED_HASH_KEYS,
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
 
 /// A point in UTC wall time: nanoseconds since 1970, from 1677 to 2262.
 ///
@@ -29,6 +30,13 @@ impl WallTime {
     #[must_use]
     pub fn now() -> Self {
         Self(i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
+    }
+
+    /// A reading of `CLOCK_MONOTONIC`, nanoseconds, in wall time, given [`monotonic_offset_ns`].
+    #[must_use]
+    pub fn from_monotonic(monotonic_ns: u64, offset_ns: i64) -> Self {
+        let monotonic_ns = i64::try_from(monotonic_ns).unwrap_or(i64::MAX);
+        Self(monotonic_ns.saturating_add(offset_ns))
     }
 
     /// Nanoseconds from `earlier` to `self`; negative when `self` is the earlier one.
@@ -58,6 +66,30 @@ impl WallTime {
     fn timestamp(self) -> Timestamp {
         Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default()
     }
+}
+
+/// How far `CLOCK_MONOTONIC` is behind wall time at this moment, nanoseconds, to well under a
+/// microsecond. It changes when the wall clock is set or slewed.
+///
+/// # Errors
+///
+/// None on Linux.
+pub fn monotonic_offset_ns() -> nix::Result<i64> {
+    /// The process may be interrupted between two readings; hardly so often.
+    const TRIES: usize = 5;
+    let mut best = (i64::MAX, 0);
+    for _ in 0..TRIES {
+        let before = monotonic_ns()?;
+        let wall = WallTime::now();
+        let gap = monotonic_ns()?.saturating_sub(before);
+        best = best.min((gap, wall.0.saturating_sub(before + gap / 2)));
+    }
+    Ok(best.1)
+}
+
+fn monotonic_ns() -> nix::Result<i64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    Ok(now.tv_sec().saturating_mul(1_000_000_000) + now.tv_nsec())
 }
 
 impl fmt::Display for WallTime {

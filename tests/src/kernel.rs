@@ -5,11 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::event::{FlowDelta, Sample, Sink};
 use netsec_user::hook::HookId;
 use netsec_user::object;
-use netsec_user::settings::{EngineSettings, REPLAY_HASH_KEYS};
+use netsec_user::settings::EngineSettings;
 use netsec_user::source::kernel::{Interface, KernelEngine, KernelError, KernelSettings};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
@@ -72,7 +73,7 @@ pub const fn settings() -> KernelSettings {
             sampling: Sampling::Off,
             snap_bytes: 192,
             idle_timeout: Duration::ZERO,
-            hash_keys: REPLAY_HASH_KEYS,
+            hash_keys: FIXED_HASH_KEYS,
         },
         records_ring_bytes: 1 << 20,
         packets_ring_bytes: 1 << 20,

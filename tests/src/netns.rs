@@ -56,6 +56,12 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// Its name, as `ip netns` has it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs `ip` on this namespace; the words of `arguments` are separated by blanks.
     ///
     /// # Errors

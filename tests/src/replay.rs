@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
 use netsec_user::filter::Filter;
 use netsec_user::output::{JsonLines, Output, Sensor, Style, Text};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use netsec_user::replay::replay;
-use netsec_user::settings::{EngineSettings, REPLAY_HASH_KEYS};
+use netsec_user::settings::EngineSettings;
 use netsec_user::source::capture::{Capture, End};
 use serde_json::Value;
 
@@ -119,7 +120,7 @@ fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
         sampling: Sampling::All,
         snap_bytes: 192,
         idle_timeout: idle,
-        hash_keys: REPLAY_HASH_KEYS,
+        hash_keys: FIXED_HASH_KEYS,
     };
     let settings = PipelineSettings {
         filter: Filter::everything(),
@@ -129,7 +130,7 @@ fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
             closed: Duration::from_secs(2),
             connections_max: 1 << 20,
         },
-        hash_keys: REPLAY_HASH_KEYS,
+        hash_keys: FIXED_HASH_KEYS,
         interval: Some(Duration::from_secs(5)),
         top: 5,
         packet_limit: None,

@@ -253,11 +253,21 @@ fn several_interfaces_are_counted_apart() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|interface| (interface["in_iface"].clone(), interface["frames"].clone()))
+        .map(|interface| {
+            let field = |name: &str| interface[name].clone();
+            (field("in_iface"), field("direction"), field("frames"))
+        })
         .collect();
+    let counted =
+        |name: &str, direction: &str, frames: u64| (name.into(), direction.into(), frames.into());
     assert_eq!(
         apart,
-        [("right".into(), 10.into()), ("third".into(), 25.into())]
+        [
+            counted("right", "ingress", 10),
+            counted("right", "egress", 0),
+            counted("third", "ingress", 25),
+            counted("third", "egress", 0),
+        ]
     );
     assert_gone(&first.right, "right").unwrap();
     assert_gone(&first.right, "third").unwrap();

@@ -212,7 +212,8 @@ impl Entry {
         let half = if flipped { opposite } else { straight };
         delta.opened
             && delta.first_tcp_flags & SYN != 0
-            && half.times.is_some_and(|(_, last)| last <= delta.first)
+            // Within one tick it may be the same connection on another CPU.
+            && half.times.is_some_and(|(_, last)| last < delta.first)
             && self.is_closed()
     }
 
@@ -330,7 +331,16 @@ impl Half {
                 self.first_tcp_flags = delta.first_tcp_flags;
                 (first, delta.last)
             }
-            Some((start, last)) => (start.min(first), last.max(delta.last)),
+            Some((start, last)) => {
+                // A flow's packets may pass several CPUs, each with a slot of its own that was
+                // opened at another packet; two of them can open in one tick.
+                let earlier = first < start;
+                let opens = first == start && delta.first_tcp_flags & SYN != 0;
+                if earlier || opens {
+                    self.first_tcp_flags = delta.first_tcp_flags;
+                }
+                (start.min(first), last.max(delta.last))
+            }
         });
         self.side.packets += delta.packets;
         self.side.bytes += delta.bytes;

@@ -10,6 +10,7 @@ mod error;
 mod interface;
 mod load;
 mod not_sent;
+mod privilege;
 mod replay;
 mod shared;
 mod test_run;

@@ -77,12 +77,12 @@ pub(crate) struct RunArgs {
     /// Slots of each flow table, one for each interface and direction; 64 bytes of kernel memory each
     #[arg(long, value_name = "N", default_value_t = 1 << 20, value_parser = slots())]
     pub(crate) flow_slots: u32,
-    /// Size of each CPU's ring for flow records, KiB: a power of two
-    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_kib)]
-    pub(crate) records_ring: u32,
-    /// Size of each CPU's ring for packet samples, KiB: a power of two
-    #[arg(long, value_name = "KIB", default_value_t = 2048, value_parser = ring_kib)]
-    pub(crate) packets_ring: u32,
+    /// Size of each CPU's ring for flow records, KiB: a power of two [default: a share of 8 MiB]
+    #[arg(long, value_name = "KIB", value_parser = ring_kib)]
+    pub(crate) records_ring: Option<u32>,
+    /// Size of each CPU's ring for packet samples, KiB: a power of two [default: a share of 4 MiB]
+    #[arg(long, value_name = "KIB", value_parser = ring_kib)]
+    pub(crate) packets_ring: Option<u32>,
     /// Log every frame from inside the kernel (needs -v too; slow)
     #[arg(long)]
     pub(crate) kernel_log: bool,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_user::object;
 use netsec_user::output::Output;
 use netsec_user::pipeline::Pipeline;
 use netsec_user::replay;
-use netsec_user::settings::{EngineSettings, REPLAY_HASH_KEYS};
+use netsec_user::settings::EngineSettings;
 use netsec_user::source::capture::{Capture, End};
 use netsec_user::source::compare::BothEngines;
 use netsec_user::source::kernel::{KernelError, KernelReplay, NotSent};
@@ -18,13 +19,13 @@ use crate::args::{Cli, EngineArg, ReplayArgs};
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
-    let settings = output::settings(&args.show, REPLAY_HASH_KEYS)?;
+    let settings = output::settings(&args.show, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
         sampling: args.show.packets,
         snap_bytes: args.show.snaplen,
         idle_timeout: args.show.idle_timeout,
-        hash_keys: REPLAY_HASH_KEYS,
+        hash_keys: FIXED_HASH_KEYS,
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));

@@ -124,6 +124,25 @@ fn the_originator_is_found_whichever_side_is_read_first() {
 }
 
 #[test]
+fn a_flow_that_several_cpus_saw_begins_with_its_earliest_packet() {
+    let client = key(CLIENT, SERVER, protocol::TCP);
+    let rest = packet(SERVER, CLIENT, 5, ACK);
+    let others = [
+        packet(CLIENT, SERVER, 5, ACK),
+        packet(CLIENT, SERVER, 5, SYN),
+    ];
+    for begin in [4, 5] {
+        let answer = packet(SERVER, CLIENT, begin, SYN_ACK);
+        for deltas in [[rest, answer], [answer, rest]] {
+            let all = [&others[..], &deltas].concat();
+            assert_eq!(ended_after(&all)[0].connection.key, client, "{all:?}");
+            let answers_only = ended_after(&deltas);
+            assert_eq!(answers_only[0].connection.key, client, "{deltas:?}");
+        }
+    }
+}
+
+#[test]
 fn echo_request_and_reply_are_one_connection() {
     let icmp = |source: &str, destination: &str| FlowDelta {
         key: key(source, destination, protocol::ICMP),

@@ -13,7 +13,7 @@ use super::super::delta::Change;
 use super::error::KernelError;
 use crate::event::FlowDelta;
 use crate::hook::HookId;
-use crate::time::WallTime;
+use crate::time::{WallTime, monotonic_offset_ns};
 
 /// The program that reads both clocks at one moment.
 pub(super) const PROGRAM: &str = "netsec_clock";
@@ -24,16 +24,28 @@ const TICKS_PER_SECOND: [u32; 5] = [100, 200, 250, 300, 1000];
 /// How long the tick is measured: 300 and 250 Hz are then five ticks apart.
 const MEASURED: Duration = Duration::from_millis(100);
 
+/// Readings that find out when in a tick it begins, and the time between them: no part of a tick.
+const PHASE_READINGS: u32 = 7;
+const PHASE_STEP: Duration = Duration::from_micros(1_370);
+
+/// Less than this the wall clock is not moved after: times of one tick have to stay equal.
+const OFFSET_NOISE_NS: u64 = 1_000_000;
+
 /// Any frame will do: the program does not look at it.
 const FRAME: [u8; 64] = [0; 64];
 
-/// One moment on three clocks.
+/// Ticks and monotonic time in wall time.
+///
+/// A tick is told by its beginning, so the times of one tick are equal whenever they are asked for:
+/// what is before, and what at the same time, must not change from one reading to the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TickClock {
     tick_ns: i64,
-    ticks: Ticks,
-    monotonic_ns: i64,
-    wall: WallTime,
+    /// The tick of the latest reading.
+    anchor: Ticks,
+    /// `CLOCK_MONOTONIC` when it began, as near as the readings so far tell.
+    anchor_ns: i64,
+    wall_offset_ns: i64,
 }
 
 impl TickClock {
@@ -45,13 +57,12 @@ impl TickClock {
         let before = read(ebpf, map)?;
         std::thread::sleep(MEASURED);
         let after = read(ebpf, map)?;
-        let mut clock = Self {
-            tick_ns: tick_ns(&before, &after),
-            ticks: Ticks(0),
-            monotonic_ns: 0,
-            wall: WallTime::default(),
-        };
-        clock.set(&after);
+        let mut clock = Self::start(tick_ns(&before, &after), &after);
+        // Readings at odd times find the beginning of a tick from several sides.
+        for _ in 0..PHASE_READINGS {
+            std::thread::sleep(PHASE_STEP);
+            clock.synchronise(ebpf, map)?;
+        }
         Ok(clock)
     }
 
@@ -62,13 +73,16 @@ impl TickClock {
         map: &Array<MapData, [u8; 16]>,
         tick_ns: i64,
     ) -> Result<Self, KernelError> {
-        read(ebpf, map)?;
-        Ok(Self {
+        Ok(Self::start(tick_ns, &read(ebpf, map)?))
+    }
+
+    const fn start(tick_ns: i64, reading: &ClockReading) -> Self {
+        Self {
             tick_ns,
-            ticks: Ticks(0),
-            monotonic_ns: 0,
-            wall: WallTime::default(),
-        })
+            anchor: Ticks(reading.ticks),
+            anchor_ns: reading.monotonic_ns.cast_signed(),
+            wall_offset_ns: 0,
+        }
     }
 
     /// Reads all clocks again, so that a step of the wall clock shows.
@@ -77,15 +91,29 @@ impl TickClock {
         ebpf: &Ebpf,
         map: &Array<MapData, [u8; 16]>,
     ) -> Result<(), KernelError> {
-        let reading = read(ebpf, map)?;
-        self.set(&reading);
+        self.refine(&read(ebpf, map)?);
+        let offset_ns = monotonic_offset_ns().map_err(|error| KernelError::System {
+            what: "the clock",
+            reason: error.desc().to_owned(),
+        })?;
+        if offset_ns.abs_diff(self.wall_offset_ns) > OFFSET_NOISE_NS {
+            self.wall_offset_ns = offset_ns;
+        }
         Ok(())
     }
 
-    fn set(&mut self, reading: &ClockReading) {
-        self.ticks = Ticks(reading.ticks);
-        self.monotonic_ns = i64::try_from(reading.monotonic_ns).unwrap_or(i64::MAX);
-        self.wall = WallTime::now();
+    /// Moves on to the tick of a reading. It began before the reading; the earliest beginning that
+    /// any reading tells is the one.
+    fn refine(&mut self, reading: &ClockReading) {
+        let now = Ticks(reading.ticks);
+        let expected = self.tick_start_ns(now);
+        self.anchor = now;
+        self.anchor_ns = expected.min(reading.monotonic_ns.cast_signed());
+    }
+
+    fn tick_start_ns(&self, ticks: Ticks) -> i64 {
+        let since = i64::from(ticks.since(self.anchor));
+        self.anchor_ns.saturating_add(since * self.tick_ns)
     }
 
     pub(super) const fn tick(&self) -> Duration {
@@ -98,18 +126,17 @@ impl TickClock {
 
     /// A reading of `CLOCK_MONOTONIC` in wall time.
     pub(super) fn wall(&self, monotonic_ns: u64) -> WallTime {
-        let monotonic_ns = i64::try_from(monotonic_ns).unwrap_or(i64::MAX);
-        self.wall
-            .plus_ns(monotonic_ns.saturating_sub(self.monotonic_ns))
+        WallTime::from_monotonic(monotonic_ns, self.wall_offset_ns)
     }
 
     /// A change in wall time.
     pub(super) fn delta(&self, hook: HookId, change: &Change) -> FlowDelta {
-        let wall = |ticks: Ticks| {
-            self.wall
-                .plus_ns(i64::from(ticks.since(self.ticks)).saturating_mul(self.tick_ns))
-        };
-        change.to_delta(hook, wall)
+        change.to_delta(hook, |ticks| {
+            WallTime::from_ns(
+                self.tick_start_ns(ticks)
+                    .saturating_add(self.wall_offset_ns),
+            )
+        })
     }
 }
 
@@ -163,6 +190,39 @@ fn read(ebpf: &Ebpf, map: &Array<MapData, [u8; 16]>) -> Result<ClockReading, Ker
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A kernel whose ticks of 4 ms begin at multiples of 4 ms plus 1 ms.
+    fn reading(monotonic_ns: u64) -> ClockReading {
+        let ticks = (monotonic_ns - 1_000_000) / 4_000_000;
+        ClockReading {
+            abi_version: ABI_VERSION,
+            ticks: u32::try_from(ticks).unwrap().wrapping_add(u32::MAX - 5),
+            monotonic_ns,
+        }
+    }
+
+    #[test]
+    fn a_tick_keeps_its_time_while_its_beginning_is_narrowed_down() {
+        let first = reading(12_900_000);
+        let mut clock = TickClock::start(4_000_000, &first);
+        let tick = Ticks(first.ticks);
+        let mut known = clock.tick_start_ns(tick);
+        assert_eq!(known, 12_900_000, "nothing better is known");
+        for ms in [14, 18, 23, 29, 33, 41, 77, 141] {
+            clock.refine(&reading(ms * 1_000_000));
+            let narrowed = clock.tick_start_ns(tick);
+            assert!(
+                (9_000_000..=known).contains(&narrowed),
+                "{narrowed} of {known}"
+            );
+            known = narrowed;
+        }
+        assert_eq!(known, 9_000_000, "a reading came right at the beginning");
+        assert_eq!(
+            clock.tick_start_ns(Ticks(tick.0.wrapping_add(3))),
+            21_000_000
+        );
+    }
 
     #[test]
     fn every_tick_rate_is_told_from_the_others() {

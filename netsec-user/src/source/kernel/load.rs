@@ -1,6 +1,5 @@
 //! Loading the object: sizes, configuration, one pair of rings per CPU.
 
-use std::fs;
 use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
@@ -22,6 +21,7 @@ use super::super::reading::TICK_NS;
 use super::KernelEngine;
 use super::clock::{self, TickClock};
 use super::error::KernelError;
+use super::privilege::require_capabilities;
 use super::shared::{Shared, SharedEntry};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
@@ -46,9 +46,11 @@ const LOG_PERIOD: Duration = Duration::from_millis(50);
 pub struct KernelSettings {
     /// What the host's engine has as well.
     pub engine: EngineSettings,
-    /// Size of each CPU's record ring, bytes: a power of two, at least a page.
+    /// Size of each CPU's record ring, bytes: a power of two, at least a page; 0 is a share of 8 MiB,
+    /// at least 256 KiB.
     pub records_ring_bytes: u32,
-    /// Size of each CPU's packet ring, bytes: a power of two, at least a page.
+    /// Size of each CPU's packet ring, bytes: a power of two, at least a page; 0 is a share of 4 MiB,
+    /// at least 128 KiB.
     pub packets_ring_bytes: u32,
     /// Whether the kernel side logs what it does, a line a frame.
     pub kernel_log: bool,
@@ -142,8 +144,10 @@ impl KernelEngine {
         };
         let mut ebpf = load_object(object, &config, settings.kernel_log)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
-        let records = rings(&mut ebpf, "RECORDS", settings.records_ring_bytes)?;
-        let packets = rings(&mut ebpf, "PACKETS", settings.packets_ring_bytes)?;
+        let records_bytes = ring_bytes(settings.records_ring_bytes, 8 << 20, cpus);
+        let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
+        let packets_bytes = ring_bytes(settings.packets_ring_bytes, 4 << 20, cpus);
+        let packets = rings(&mut ebpf, "PACKETS", packets_bytes)?;
         (purpose.load)(&mut ebpf)?;
         load_classifier(&mut ebpf, clock::PROGRAM)?;
         if settings.kernel_log {
@@ -189,6 +193,16 @@ impl KernelEngine {
             control.set_idle_ticks(settings.idle_ticks(self.clock.tick_ns()));
         }
     }
+}
+
+/// The size asked for, or else a CPU's share of `total` bytes, at least a 32nd of it: many CPUs have
+/// less traffic each.
+fn ring_bytes(asked: u32, total: u32, cpus: u32) -> u32 {
+    if asked != 0 {
+        return asked;
+    }
+    let share = (total / cpus.max(1)).max(total / 32);
+    1 << share.ilog2()
 }
 
 /// CPUs that can ever run, which is what `bpf_get_smp_processor_id` counts.
@@ -324,61 +338,15 @@ fn release() -> String {
     )
 }
 
-/// Refuses early, by name, what the kernel would refuse by number.
-fn require_capabilities() -> Result<(), KernelError> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|error| KernelError::System {
-        what: "/proc/self/status",
-        reason: error.to_string(),
-    })?;
-    let missing = missing_capabilities(effective_capabilities(&status));
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(KernelError::Privilege { missing })
-    }
-}
-
-/// The `CapEff` mask of proc_pid_status(5).
-fn effective_capabilities(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
-}
-
-/// Bits of `linux/capability.h`. `CAP_SYS_ADMIN` stands in for both others but `CAP_NET_ADMIN`.
-fn missing_capabilities(mask: u64) -> Vec<&'static str> {
-    const NET_ADMIN: u32 = 12;
-    const SYS_ADMIN: u32 = 21;
-    const PERFMON: u32 = 38;
-    const BPF: u32 = 39;
-    let has = |bit: u32| mask >> bit & 1 == 1;
-    let needed = [
-        ("CAP_BPF", has(BPF) || has(SYS_ADMIN)),
-        ("CAP_NET_ADMIN", has(NET_ADMIN)),
-        ("CAP_PERFMON", has(PERFMON) || has(SYS_ADMIN)),
-    ];
-    needed
-        .into_iter()
-        .filter(|(_, held)| !held)
-        .map(|(name, _)| name)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn capabilities_are_read_and_named() {
-        let status = "Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
-        assert!(missing_capabilities(effective_capabilities(status)).is_empty());
-        assert_eq!(
-            missing_capabilities(effective_capabilities("CapEff:\t0000000000000000\n")),
-            ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]
-        );
-        assert_eq!(missing_capabilities(1 << 21), ["CAP_NET_ADMIN"]);
-        assert!(missing_capabilities(1 << 12 | 1 << 38 | 1 << 39).is_empty());
+    fn rings_are_shared_out_over_the_cpus() {
+        assert_eq!(ring_bytes(4096, 8 << 20, 2), 4096);
+        assert_eq!(ring_bytes(0, 8 << 20, 1), 8 << 20);
+        assert_eq!(ring_bytes(0, 8 << 20, 3), 2 << 20);
+        assert_eq!(ring_bytes(0, 8 << 20, 256), 256 << 10);
     }
 }
