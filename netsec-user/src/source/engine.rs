@@ -46,13 +46,16 @@ pub trait FrameEngine {
 }
 
 /// Why a frame stops a replay.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// The XDP hook reads Ethernet only, and the frame has another link header.
+    #[error("the frame is not Ethernet, which is all that the XDP hook reads")]
     NotEthernet,
     /// The kernel refuses.
+    #[error(transparent)]
     Kernel(KernelError),
     /// Host and kernel differ.
+    #[error("host and kernel differ\n{0}")]
     Differs(Box<Difference>),
 }
 
