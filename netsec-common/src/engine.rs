@@ -3,7 +3,7 @@
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
-use crate::packet::{Frame, PacketBytes, parse};
+use crate::packet::{FlowKey, Frame, PacketBytes, parse};
 use crate::sample::{Delivery, SampleSink, Sampling};
 use crate::ticks::Ticks;
 
@@ -64,8 +64,7 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             return Err(Counter::NoFlowSet);
         }
         let packet = parse(frame, self.row)?;
-        let hash = flow_hash(&packet.key, &self.config.hash_keys);
-        let set_index = (hash >> 32) as u32 & self.config.set_mask;
+        let set_index = set_index(&packet.key, self.config);
         let seen = Observation {
             now,
             bytes: frame.wire_bytes,
@@ -106,6 +105,13 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             }
         }
     }
+}
+
+/// Index of a flow's set among the sets of one CPU.
+#[inline(always)]
+#[must_use]
+pub const fn set_index(key: &FlowKey, config: &Config) -> u32 {
+    (flow_hash(key, &config.hash_keys) >> 32) as u32 & config.set_mask
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::hook::HookId;
 use crate::time::WallTime;
 
 /// The beginning of one frame.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// Where it was seen.
     pub hook: HookId,

@@ -1,15 +1,20 @@
-//! A capture through the engine on the host, by the capture's own clock.
+//! A capture through an engine, by the capture's own clock.
 
-use std::io;
+mod error;
+
 use std::time::Duration;
 
-use crate::hook::{Direction, Hook};
+use crate::hook::{Direction, Hook, HookId};
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
 use crate::settings::EngineSettings;
-use crate::source::capture::{Capture, CaptureError};
+use crate::source::capture::{Capture, CaptureFrame};
+use crate::source::engine::FrameEngine;
 use crate::source::host::{HostEngine, HostFrame};
+use crate::source::kernel::KernelError;
 use crate::time::WallTime;
+
+pub use error::ReplayError;
 
 /// Traffic time between two readings of the flow tables.
 const TICK: Duration = Duration::from_secs(1);
@@ -17,19 +22,10 @@ const TICK: Duration = Duration::from_secs(1);
 /// Frames between two looks at the progress and at whether to stop.
 const CHECK_FRAMES: u64 = 4096;
 
-/// Why a replay stopped early.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// The capture cannot be read.
-    #[error(transparent)]
-    Capture(#[from] CaptureError),
-    /// The output cannot be written.
-    #[error("cannot write the output")]
-    Output(#[from] io::Error),
-}
-
-/// Plays a capture to its end, or until the pipeline is done. `progress` is told every few
-/// thousand frames how far the file was read, and stops the replay by returning false.
+/// Plays a capture through the engine on the host, to its end, or until the pipeline is done.
+///
+/// `progress` is told every few thousand frames how far the file was read, and stops the replay by
+/// returning false.
 ///
 /// # Errors
 ///
@@ -39,65 +35,87 @@ pub fn replay<O: Output>(
     capture: &mut Capture,
     settings: &EngineSettings,
     pipeline: &mut Pipeline<O>,
-    mut progress: impl FnMut(&Capture) -> bool,
+    progress: impl FnMut(&Capture) -> bool,
 ) -> Result<(), ReplayError> {
-    let mut engines: Vec<HostEngine> = Vec::new();
+    let open = |hook| Ok(HostEngine::new(hook, settings));
+    replay_through(capture, open, pipeline, progress).map(|_engines| ())
+}
+
+/// As [`replay`], through engines of any kind: `open` makes one for each interface of the capture.
+/// Gives the engines as they are at the end.
+///
+/// # Errors
+///
+/// As [`replay`], and what the engines refuse.
+pub fn replay_through<O: Output, E: FrameEngine>(
+    capture: &mut Capture,
+    mut open: impl FnMut(HookId) -> Result<E, KernelError>,
+    pipeline: &mut Pipeline<O>,
+    mut progress: impl FnMut(&Capture) -> bool,
+) -> Result<Vec<E>, ReplayError> {
+    let mut engines: Vec<E> = Vec::new();
     let mut clock = TrafficClock::default();
     let mut frames: u64 = 0;
     loop {
         if frames.is_multiple_of(CHECK_FRAMES) && !progress(capture) || pipeline.is_done() {
             break;
         }
-        frames += 1;
         if !capture.advance()? {
             break;
         }
+        frames += 1;
         // pcapng may name an interface right before its first frame.
         for name in capture.interfaces().iter().skip(engines.len()) {
             let hook = pipeline.add_hook(Hook {
                 interface: name.clone(),
                 direction: Direction::Ingress,
             });
-            engines.push(HostEngine::new(hook, settings));
+            engines.push(open(hook)?);
         }
         let Some(frame) = capture.frame() else {
             continue;
         };
         if clock.advance(frame.time) {
-            tick(&mut engines, clock.now(), pipeline)?;
+            pipeline.start(clock.now());
+            read(&mut engines, pipeline)
+                .map_err(|error| ReplayError::of_frame(error.into(), capture, frames))?;
+            pipeline.tick(clock.now(), &readings(&engines))?;
         }
         if let Some(engine) = engines.get_mut(frame.interface as usize) {
-            let frame = HostFrame {
-                time: frame.time,
-                start: frame.start,
-                wire_bytes: frame.wire_bytes,
-                bytes: frame.bytes,
-            };
-            engine.process(&frame, pipeline);
+            engine
+                .process(&host_frame(&frame), pipeline)
+                .map_err(|error| ReplayError::of_frame(error.into(), capture, frames))?;
         }
     }
-    for engine in &mut engines {
-        engine.read(pipeline);
-    }
+    read(&mut engines, pipeline)
+        .and_then(|()| engines.iter_mut().try_for_each(E::finish))
+        .map_err(|error| ReplayError::at_end(error.into(), capture, frames))?;
     pipeline.start(clock.now());
     pipeline.finish(clock.now(), &readings(&engines))?;
-    Ok(())
+    Ok(engines)
 }
 
-fn tick<O: Output>(
-    engines: &mut [HostEngine],
-    now: WallTime,
-    pipeline: &mut Pipeline<O>,
-) -> io::Result<()> {
-    pipeline.start(now);
-    for engine in &mut *engines {
-        engine.read(pipeline);
+#[inline]
+const fn host_frame<'a>(frame: &CaptureFrame<'a>) -> HostFrame<'a> {
+    HostFrame {
+        time: frame.time,
+        start: frame.start,
+        wire_bytes: frame.wire_bytes,
+        bytes: frame.bytes,
     }
-    pipeline.tick(now, &readings(engines))
 }
 
-fn readings(engines: &[HostEngine]) -> Vec<HookReading> {
-    let reading = |engine: &HostEngine| HookReading {
+fn read<O: Output, E: FrameEngine>(
+    engines: &mut [E],
+    pipeline: &mut Pipeline<O>,
+) -> Result<(), E::Error> {
+    engines
+        .iter_mut()
+        .try_for_each(|engine| engine.read(pipeline))
+}
+
+fn readings<E: FrameEngine>(engines: &[E]) -> Vec<HookReading> {
+    let reading = |engine: &E| HookReading {
         hook: engine.hook(),
         ledger: engine.ledger(),
         torn_reads: 0,

@@ -4,6 +4,7 @@ pub mod binary;
 pub mod data;
 pub mod flows;
 pub mod kernel;
+pub mod mutation;
 pub mod netns;
 pub mod quoted;
 pub mod replay;

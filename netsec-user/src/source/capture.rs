@@ -175,6 +175,21 @@ impl Capture {
         })
     }
 
+    /// Where the record of the frame that [`Capture::advance`] moved on to begins in the capture,
+    /// uncompressed: bytes from its start. `None` when there is no such frame.
+    #[must_use]
+    pub fn frame_offset(&self) -> Option<u64> {
+        let record = self.current.as_ref()?;
+        Some(self.buffer.offset().saturating_sub(record.whole as u64))
+    }
+
+    /// Link type of the frame that [`Capture::advance`] moved on to, in words. `None` when there is
+    /// no such frame.
+    #[must_use]
+    pub fn link_name(&self) -> Option<&'static str> {
+        self.current.as_ref().map(|record| record.link.words())
+    }
+
     /// How the capture ended; `None` while there may be more frames.
     #[must_use]
     pub const fn end(&self) -> Option<&End> {

@@ -9,6 +9,9 @@ mod egress;
 mod error;
 mod interface;
 mod load;
+mod not_sent;
+mod privilege;
+mod replay;
 mod shared;
 mod test_run;
 
@@ -28,12 +31,15 @@ use self::shared::Shared;
 use super::delta::{Change, DeltaReader};
 use crate::event::{Sample, Sink};
 use crate::hook::HookId;
+use crate::time::WallTime;
 
 pub use attach::{Attachment, XdpMode, XdpModeInUse};
 pub use egress::{EgressAttachment, EgressMeans};
 pub use error::KernelError;
 pub use interface::{Interface, XdpOnInterface};
 pub use load::KernelSettings;
+pub use not_sent::{NotSent, SENT_BYTES_MAX, SENT_BYTES_MIN};
+pub use replay::KernelReplay;
 pub use test_run::{FrameInjector, TestRunOutcome};
 
 /// Attempts to read a CPU's ledger between two frames.
@@ -64,7 +70,8 @@ impl KernelEngine {
         self.drain_records(sink);
         for ring in &mut self.packets {
             while let Some(item) = ring.next() {
-                if let Some(sample) = read_sample(self.hook, &self.clock, &item) {
+                let time = |monotonic_ns| self.clock.wall(monotonic_ns);
+                if let Some(sample) = read_sample(self.hook, &item, time) {
                     sink.sample(sample);
                 }
             }
@@ -171,14 +178,14 @@ impl fmt::Debug for KernelEngine {
 }
 
 /// A ring record as a sample; `None` for one that is shorter than it says.
-fn read_sample(hook: HookId, clock: &TickClock, record: &[u8]) -> Option<Sample> {
+fn read_sample(hook: HookId, record: &[u8], time: impl FnOnce(u64) -> WallTime) -> Option<Sample> {
     let header = SampleHeader::read(record)?;
     let bytes = record
         .get(size_of::<SampleHeader>()..)?
         .get(..usize::from(header.captured_bytes))?;
     Some(Sample {
         hook,
-        time: clock.wall(header.monotonic_ns),
+        time: time(header.monotonic_ns),
         wire_bytes: header.wire_bytes,
         start: header.start(),
         bytes: Bytes::copy_from_slice(bytes),

@@ -42,7 +42,8 @@ pub(crate) enum ColorWhen {
 pub(crate) enum Command {
     /// Watch live traffic on one or more interfaces
     Run(RunArgs),
-    /// Play a capture file (pcap or pcapng, gzip too) through the same engine, without root
+    /// Play a capture file (pcap or pcapng, gzip too) through the same engine, without root unless
+    /// the kernel is to do it
     ///
     /// A capture that is cut or damaged gives all that it has; where it ends is said on stderr, and
     /// the exit code is 1.
@@ -99,9 +100,27 @@ pub(crate) struct ReplayArgs {
     /// Slots of each interface's flow table; what leaves it is kept all the same
     #[arg(long, value_name = "N", default_value_t = 1 << 16, value_parser = slots())]
     pub(crate) flow_slots: u32,
+    /// Where the frames are counted: on the host, in the kernel through the XDP program, or in both
+    /// with a comparison after each frame; all give the same output
+    ///
+    /// kernel and both need root, and Ethernet. Frames that cannot be put through the kernel are
+    /// counted on stderr: those cut by the snap length, and those longer than 3520 bytes.
+    #[arg(long, value_name = "WHERE", default_value = "host")]
+    pub(crate) engine: EngineArg,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,
+}
+
+/// Where a replay counts its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineArg {
+    /// On the host
+    Host,
+    /// In the kernel
+    Kernel,
+    /// In both, side by side; the first difference ends the replay with exit code 1
+    Both,
 }
 
 /// What both show.

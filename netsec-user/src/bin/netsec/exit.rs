@@ -30,7 +30,11 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // A `KernelError` states its cause before its remedy; anyhow's chain would do it again after.
-    let text = kernel_error(&error).map_or_else(|| format!("{error:#}"), ToString::to_string);
+    let text = match (error.downcast_ref(), kernel_error(&error)) {
+        (Some(frame @ ReplayError::Frame { .. }), _) => frame.to_string(),
+        (_, Some(kernel)) => kernel.to_string(),
+        (_, None) => format!("{error:#}"),
+    };
     log::error!("{}", without_error_numbers(&text));
     if error.is::<UsageError>() {
         return ExitCode::from(USAGE);
@@ -60,6 +64,11 @@ fn without_error_numbers(text: &str) -> String {
 fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
     if let Some(LiveError::Kernel(error)) = error.downcast_ref() {
         return Some(error);
+    }
+    match error.downcast_ref() {
+        Some(ReplayError::Kernel(error)) => return Some(error),
+        Some(ReplayError::Frame { error, .. }) => return Some(error),
+        _ => {}
     }
     error.downcast_ref()
 }

@@ -6,12 +6,16 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netsec_common::flow::FIXED_HASH_KEYS;
+use netsec_user::object;
+use netsec_user::output::Output;
 use netsec_user::pipeline::Pipeline;
-use netsec_user::replay::replay as play;
+use netsec_user::replay;
 use netsec_user::settings::EngineSettings;
 use netsec_user::source::capture::{Capture, End};
+use netsec_user::source::compare::BothEngines;
+use netsec_user::source::kernel::{KernelError, KernelReplay, NotSent};
 
-use crate::args::{Cli, ReplayArgs};
+use crate::args::{Cli, EngineArg, ReplayArgs};
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
@@ -26,13 +30,51 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
     let bar = progress_bar(cli, &capture);
-    let played = play(&mut capture, &engine, &mut pipeline, |capture| {
+    let progress = |capture: &Capture| {
         bar.set_position(capture.position_bytes());
         true
-    });
+    };
+    let played = play(args.engine, &mut capture, &engine, &mut pipeline, progress);
     bar.finish_and_clear();
-    played?;
+    if let Some(not_sent) = played?.filter(|not_sent| not_sent.total() > 0) {
+        log::warn!("not sent through the kernel: {not_sent}");
+    }
     report(&capture)
+}
+
+/// Plays the capture, and gives the frames that the kernel should have got and did not.
+fn play(
+    engine: EngineArg,
+    capture: &mut Capture,
+    settings: &EngineSettings,
+    pipeline: &mut Pipeline<Box<dyn Output>>,
+    progress: impl FnMut(&Capture) -> bool,
+) -> Result<Option<NotSent>> {
+    let mut not_sent = NotSent::default();
+    match engine {
+        EngineArg::Host => {
+            replay::replay(capture, settings, pipeline, progress)?;
+            return Ok(None);
+        }
+        EngineArg::Kernel => {
+            let object = object::embedded().ok_or(KernelError::NoObject)?;
+            let open = |hook| KernelReplay::load(object, hook, settings);
+            for engine in replay::replay_through(capture, open, pipeline, progress)? {
+                not_sent += engine.not_sent();
+            }
+        }
+        EngineArg::Both => {
+            let object = object::embedded().ok_or(KernelError::NoObject)?;
+            let open = |hook| BothEngines::load(object, hook, settings);
+            let mut frames = 0;
+            for engine in replay::replay_through(capture, open, pipeline, progress)? {
+                frames += engine.comparison().frames();
+                not_sent += engine.comparison().not_sent();
+            }
+            log::info!("{frames} frames: no difference");
+        }
+    }
+    Ok(Some(not_sent))
 }
 
 /// Says what was not read.

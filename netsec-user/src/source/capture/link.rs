@@ -55,6 +55,19 @@ impl Link {
         })
     }
 
+    /// The link type in words.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Ethernet => "Ethernet",
+            Self::Ipv4 | Self::Ipv6 | Self::Ip => "raw IP",
+            Self::Loopback => "BSD loopback",
+            Self::Cooked | Self::Cooked2 => "Linux cooked",
+            Self::Ppp | Self::PppHdlc => "PPP",
+            Self::Pppoe => "PPPoE",
+            Self::CiscoHdlc => "Cisco HDLC",
+        }
+    }
+
     /// What the frame begins with.
     ///
     /// A frame too short for its link header is said to have IPv4 where the frame has ended, so

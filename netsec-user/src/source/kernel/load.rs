@@ -1,6 +1,5 @@
 //! Loading the object: sizes, configuration, one pair of rings per CPU.
 
-use std::fs;
 use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
@@ -18,9 +17,11 @@ use nix::sys::resource::{Resource, setrlimit};
 use tokio::time::interval;
 
 use super::super::delta::DeltaReader;
+use super::super::reading::TICK_NS;
 use super::KernelEngine;
 use super::clock::{self, TickClock};
 use super::error::KernelError;
+use super::privilege::require_capabilities;
 use super::shared::{Shared, SharedEntry};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
@@ -55,6 +56,15 @@ pub struct KernelSettings {
     pub kernel_log: bool,
 }
 
+/// What an engine is loaded for.
+struct Purpose {
+    load: fn(&mut Ebpf) -> Result<(), KernelError>,
+    watched: [u32; WATCHED_MAX],
+    /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
+    /// freed from user space, between two frames.
+    is_replay: bool,
+}
+
 impl KernelEngine {
     /// Loads `object` into the kernel for what an interface receives. Nothing is attached yet.
     ///
@@ -66,7 +76,26 @@ impl KernelEngine {
         hook: HookId,
         settings: &KernelSettings,
     ) -> Result<Self, KernelError> {
-        Self::load_program(object, hook, settings, load_xdp, [0; WATCHED_MAX])
+        let purpose = Purpose {
+            load: load_xdp,
+            watched: [0; WATCHED_MAX],
+            is_replay: false,
+        };
+        Self::load_program(object, hook, settings, &purpose)
+    }
+
+    /// As [`Self::load`], for test runs on one CPU: that one has all slots of the settings.
+    pub(super) fn load_replay(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+    ) -> Result<Self, KernelError> {
+        let purpose = Purpose {
+            load: load_xdp,
+            watched: [0; WATCHED_MAX],
+            is_replay: true,
+        };
+        Self::load_program(object, hook, settings, &purpose)
     }
 
     /// Loads `object` into the kernel for what an interface sends. Nothing is attached yet.
@@ -84,30 +113,33 @@ impl KernelEngine {
         settings: &KernelSettings,
         watched: &[u32],
     ) -> Result<Self, KernelError> {
-        let mut table = [0; WATCHED_MAX];
-        for (place, index) in table.iter_mut().zip(watched) {
+        let mut purpose = Purpose {
+            load: load_egress,
+            watched: [0; WATCHED_MAX],
+            is_replay: false,
+        };
+        for (place, index) in purpose.watched.iter_mut().zip(watched) {
             *place = *index;
         }
-        Self::load_program(object, hook, settings, load_egress, table)
+        Self::load_program(object, hook, settings, &purpose)
     }
 
     fn load_program(
         object: &[u8],
         hook: HookId,
         settings: &KernelSettings,
-        load: fn(&mut Ebpf) -> Result<(), KernelError>,
-        watched: [u32; WATCHED_MAX],
+        purpose: &Purpose,
     ) -> Result<Self, KernelError> {
         require_capabilities()?;
         lift_memory_limit();
         let cpus = cpus()?;
         let engine = &settings.engine;
-        let sets_per_cpu = engine.sets_per_cpu(cpus);
+        let sets_per_cpu = engine.sets_per_cpu(if purpose.is_replay { 1 } else { cpus });
         let config = Config {
             abi_version: ABI_VERSION,
             set_mask: sets_per_cpu - 1,
             cpus,
-            watched,
+            watched: purpose.watched,
             hash_keys: engine.hash_keys,
         };
         let mut ebpf = load_object(object, &config, settings.kernel_log)?;
@@ -116,7 +148,7 @@ impl KernelEngine {
         let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
         let packets_bytes = ring_bytes(settings.packets_ring_bytes, 4 << 20, cpus);
         let packets = rings(&mut ebpf, "PACKETS", packets_bytes)?;
-        load(&mut ebpf)?;
+        (purpose.load)(&mut ebpf)?;
         load_classifier(&mut ebpf, clock::PROGRAM)?;
         if settings.kernel_log {
             start_log(&mut ebpf);
@@ -124,14 +156,23 @@ impl KernelEngine {
 
         let sets = sets_per_cpu as usize * cpus as usize;
         let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flows = if purpose.is_replay {
+            read_write
+        } else {
+            ProtFlags::PROT_READ
+        };
         let control: Shared<Control> = share(&ebpf, "CONTROL", 1, read_write)?;
         let clock_map = take_clock_map(&mut ebpf)?;
         let engine = Self {
             hook,
-            clock: TickClock::measure(&ebpf, &clock_map)?,
+            clock: if purpose.is_replay {
+                TickClock::replaced(&ebpf, &clock_map, TICK_NS)?
+            } else {
+                TickClock::measure(&ebpf, &clock_map)?
+            },
             control,
             rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
-            sets: share::<FlowSet>(&ebpf, "FLOWS", sets, ProtFlags::PROT_READ)?,
+            sets: share::<FlowSet>(&ebpf, "FLOWS", sets, flows)?,
             records,
             packets,
             reader: DeltaReader::new(sets),
@@ -297,48 +338,6 @@ fn release() -> String {
     )
 }
 
-/// Refuses early, by name, what the kernel would refuse by number.
-fn require_capabilities() -> Result<(), KernelError> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|error| KernelError::System {
-        what: "/proc/self/status",
-        reason: error.to_string(),
-    })?;
-    let missing = missing_capabilities(effective_capabilities(&status));
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(KernelError::Privilege { missing })
-    }
-}
-
-/// The `CapEff` mask of proc_pid_status(5).
-fn effective_capabilities(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
-}
-
-/// Bits of `linux/capability.h`. `CAP_SYS_ADMIN` stands in for both others but `CAP_NET_ADMIN`.
-fn missing_capabilities(mask: u64) -> Vec<&'static str> {
-    const NET_ADMIN: u32 = 12;
-    const SYS_ADMIN: u32 = 21;
-    const PERFMON: u32 = 38;
-    const BPF: u32 = 39;
-    let has = |bit: u32| mask >> bit & 1 == 1;
-    let needed = [
-        ("CAP_BPF", has(BPF) || has(SYS_ADMIN)),
-        ("CAP_NET_ADMIN", has(NET_ADMIN)),
-        ("CAP_PERFMON", has(PERFMON) || has(SYS_ADMIN)),
-    ];
-    needed
-        .into_iter()
-        .filter(|(_, held)| !held)
-        .map(|(name, _)| name)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,17 +348,5 @@ mod tests {
         assert_eq!(ring_bytes(0, 8 << 20, 1), 8 << 20);
         assert_eq!(ring_bytes(0, 8 << 20, 3), 2 << 20);
         assert_eq!(ring_bytes(0, 8 << 20, 256), 256 << 10);
-    }
-
-    #[test]
-    fn capabilities_are_read_and_named() {
-        let status = "Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
-        assert!(missing_capabilities(effective_capabilities(status)).is_empty());
-        assert_eq!(
-            missing_capabilities(effective_capabilities("CapEff:\t0000000000000000\n")),
-            ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]
-        );
-        assert_eq!(missing_capabilities(1 << 21), ["CAP_NET_ADMIN"]);
-        assert!(missing_capabilities(1 << 12 | 1 << 38 | 1 << 39).is_empty());
     }
 }
