@@ -9,6 +9,8 @@ mod egress;
 mod error;
 mod interface;
 mod load;
+mod privilege;
+pub mod probe;
 mod shared;
 mod test_run;
 
@@ -32,8 +34,9 @@ use crate::hook::HookId;
 pub use attach::{Attachment, XdpMode, XdpModeInUse};
 pub use egress::{EgressAttachment, EgressMeans};
 pub use error::KernelError;
-pub use interface::{Interface, XdpOnInterface};
+pub use interface::{Interface, XdpOnInterface, interface_names};
 pub use load::KernelSettings;
+pub use privilege::missing_capabilities;
 pub use test_run::{FrameInjector, TestRunOutcome};
 
 /// Attempts to read a CPU's ledger between two frames.

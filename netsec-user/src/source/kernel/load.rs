@@ -1,6 +1,5 @@
 //! Loading the object: sizes, configuration, one pair of rings per CPU.
 
-use std::fs;
 use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
@@ -21,6 +20,7 @@ use super::super::delta::DeltaReader;
 use super::KernelEngine;
 use super::clock::{self, TickClock};
 use super::error::KernelError;
+use super::privilege::require_capabilities;
 use super::shared::{Shared, SharedEntry};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
@@ -32,7 +32,7 @@ pub(super) const XDP_PROGRAM: &str = "netsec";
 pub(super) const EGRESS_PROGRAM: &str = "netsec_egress";
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
-const RINGBUF: u32 = 27;
+pub(super) const RINGBUF: u32 = 27;
 
 /// `Level::Debug` of aya-log; zero is off, and the verifier then drops the log calls.
 const LOG_DEBUG: u8 = 4;
@@ -151,7 +151,7 @@ impl KernelEngine {
 }
 
 /// CPUs that can ever run, which is what `bpf_get_smp_processor_id` counts.
-fn cpus() -> Result<u32, KernelError> {
+pub(super) fn cpus() -> Result<u32, KernelError> {
     let count = nr_cpus().map_err(|(path, error)| KernelError::System {
         what: path,
         reason: error.to_string(),
@@ -269,7 +269,7 @@ fn take_clock_map(ebpf: &mut Ebpf) -> Result<Array<MapData, [u8; 16]>, KernelErr
 }
 
 /// Kernels before 5.11 count map memory against this limit.
-fn lift_memory_limit() {
+pub(super) fn lift_memory_limit() {
     const NO_LIMIT: u64 = u64::MAX;
     if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, NO_LIMIT, NO_LIMIT) {
         log::debug!("RLIMIT_MEMLOCK stays as it is: {error}");
@@ -281,63 +281,4 @@ fn release() -> String {
         |error| error.to_string(),
         |name| format!("Linux {}", name.release().to_string_lossy()),
     )
-}
-
-/// Refuses early, by name, what the kernel would refuse by number.
-fn require_capabilities() -> Result<(), KernelError> {
-    let status = fs::read_to_string("/proc/self/status").map_err(|error| KernelError::System {
-        what: "/proc/self/status",
-        reason: error.to_string(),
-    })?;
-    let missing = missing_capabilities(effective_capabilities(&status));
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(KernelError::Privilege { missing })
-    }
-}
-
-/// The `CapEff` mask of proc_pid_status(5).
-fn effective_capabilities(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
-}
-
-/// Bits of `linux/capability.h`. `CAP_SYS_ADMIN` stands in for both others but `CAP_NET_ADMIN`.
-fn missing_capabilities(mask: u64) -> Vec<&'static str> {
-    const NET_ADMIN: u32 = 12;
-    const SYS_ADMIN: u32 = 21;
-    const PERFMON: u32 = 38;
-    const BPF: u32 = 39;
-    let has = |bit: u32| mask >> bit & 1 == 1;
-    let needed = [
-        ("CAP_BPF", has(BPF) || has(SYS_ADMIN)),
-        ("CAP_NET_ADMIN", has(NET_ADMIN)),
-        ("CAP_PERFMON", has(PERFMON) || has(SYS_ADMIN)),
-    ];
-    needed
-        .into_iter()
-        .filter(|(_, held)| !held)
-        .map(|(name, _)| name)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn capabilities_are_read_and_named() {
-        let status = "Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
-        assert!(missing_capabilities(effective_capabilities(status)).is_empty());
-        assert_eq!(
-            missing_capabilities(effective_capabilities("CapEff:\t0000000000000000\n")),
-            ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]
-        );
-        assert_eq!(missing_capabilities(1 << 21), ["CAP_NET_ADMIN"]);
-        assert!(missing_capabilities(1 << 12 | 1 << 38 | 1 << 39).is_empty());
-    }
 }
