@@ -22,6 +22,8 @@ pub(super) struct Queues {
     pub(super) count: u32,
     /// What the device could have.
     pub(super) max: u32,
+    /// Whether they come in pairs with transmit queues, which `ethtool -L` calls `combined`.
+    pub(super) are_combined: bool,
 }
 
 /// A socket to the kernel.
@@ -85,6 +87,7 @@ impl Netlink {
         Ok(Queues {
             count: rx + combined,
             max: rx_max + combined_max,
+            are_combined: combined_max > 0,
         })
     }
 

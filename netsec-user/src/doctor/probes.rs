@@ -16,6 +16,12 @@ use crate::source::kernel::{
 const SLOTS: u32 = 1024;
 const RING_BYTES: u32 = 1 << 16;
 
+/// Names of checks.
+const RINGS: &str = "array of rings";
+const PROGRAMS: &str = "programs";
+const LINK: &str = "XDP link";
+const EGRESS: &str = "egress hook";
+
 /// netsec's programs, loaded; attached to nothing.
 #[derive(Debug, Default)]
 pub(super) struct Engines {
@@ -47,17 +53,19 @@ pub(super) fn all(
     };
     let ring = probe::ring_buffer();
     let mut checks = vec![system_call(&ring)];
+    let is_refused = number(&ring) == Some(libc::EPERM);
     checks.push(judge.map("ring buffer", "5.8", ring));
-    checks.push(judge.map("mmapable array", "5.5", probe::mmapable_array()));
     let mut engines = Engines::default();
-    if judge.missing.is_empty() {
+    if judge.missing.is_empty() && !is_refused {
+        checks.push(judge.map("mmapable array", "5.5", probe::mmapable_array()));
         load(object, settings, &judge, &mut checks, &mut engines);
+        attach(&judge, &mut checks, &mut engines);
     } else {
-        for name in ["array of rings", "programs"] {
+        // One refusal says it all.
+        for name in ["mmapable array", RINGS, PROGRAMS, LINK, EGRESS] {
             checks.push(judge.not_probed(name));
         }
     }
-    attach(&judge, &mut checks, &mut engines);
     (checks, engines)
 }
 
@@ -69,7 +77,11 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn not_probed(&self, name: &'static str) -> Check {
-        let detail = format!("not probed: needs {}", self.missing.join(", "));
+        let detail = if self.missing.is_empty() {
+            "not probed: bpf(2) is not permitted".to_owned()
+        } else {
+            format!("not probed: needs {}", self.missing.join(", "))
+        };
         Check::new(name, Status::Info, detail)
     }
 
@@ -114,8 +126,7 @@ impl Judge<'_> {
 /// Whether there is bpf(2) at all: `ENOSYS` comes before every question of privilege.
 fn system_call(ring: &io::Result<()>) -> Check {
     const NAME: &str = "bpf(2)";
-    let number = ring.as_ref().err().and_then(io::Error::raw_os_error);
-    if number == Some(libc::ENOSYS) {
+    if number(ring) == Some(libc::ENOSYS) {
         return Check::new(
             NAME,
             Status::Fail(Trouble::Kernel),
@@ -124,6 +135,10 @@ fn system_call(ring: &io::Result<()>) -> Check {
         .fix("boot a distribution's kernel, or build one with CONFIG_BPF_SYSCALL=y");
     }
     Check::new(NAME, Status::Ok, "the system call is there")
+}
+
+fn number(result: &io::Result<()>) -> Option<i32> {
+    result.as_ref().err().and_then(io::Error::raw_os_error)
 }
 
 /// Loads both engines with small tables: the verifier reads the same programs as for large ones.
@@ -149,8 +164,6 @@ fn load(
         let egress = KernelEngine::load_egress(object, HookId(1), &small, &watched)?;
         Ok((ingress, egress))
     });
-    const RINGS: &str = "array of rings";
-    const PROGRAMS: &str = "programs";
     match loaded {
         Ok((ingress, egress)) => {
             let rings = Check::new(
@@ -176,13 +189,9 @@ fn load(
 /// Attaches both engines where nobody is disturbed, and tells what the kernel took.
 fn attach(judge: &Judge<'_>, checks: &mut Vec<Check>, engines: &mut Engines) {
     let (Some(ingress), Some(egress)) = (&mut engines.ingress, &mut engines.egress) else {
-        let reason = if judge.missing.is_empty() {
-            "not probed: the programs do not load".to_owned()
-        } else {
-            format!("not probed: needs {}", judge.missing.join(", "))
-        };
         for name in [LINK, EGRESS] {
-            checks.push(Check::new(name, Status::Info, reason.clone()));
+            let reason = "not probed: the programs do not load";
+            checks.push(Check::new(name, Status::Info, reason));
         }
         return;
     };
@@ -194,9 +203,6 @@ fn attach(judge: &Judge<'_>, checks: &mut Vec<Check>, engines: &mut Engines) {
         }
     }
 }
-
-const LINK: &str = "XDP link";
-const EGRESS: &str = "egress hook";
 
 fn tried(judge: &Judge<'_>, trial: &Trial) -> [Check; 3] {
     let link = match &trial.xdp {

@@ -224,8 +224,13 @@ fn queues(facts: &Facts) -> Option<Check> {
     }
     let detail = format!("{detail}: not every CPU takes its part");
     Some(Check::new(NAME, Status::Info, detail).fix(format!(
-        "sudo ethtool -L {} combined {} (rx instead of combined where ethtool -l shows such)",
+        "sudo ethtool -L {} {} {}",
         facts.interface.name,
+        if queues.are_combined {
+            "combined"
+        } else {
+            "rx"
+        },
         cpus.min(queues.max)
     )))
 }

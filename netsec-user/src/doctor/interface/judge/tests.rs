@@ -18,7 +18,11 @@ fn facts() -> Facts {
         },
         driver: Some("ixgbe".to_owned()),
         features: Some(vec!["rx-checksum".to_owned()]),
-        queues: Some(Queues { count: 4, max: 8 }),
+        queues: Some(Queues {
+            count: 4,
+            max: 8,
+            are_combined: true,
+        }),
         cpus: Some(4),
         has_native_xdp: Some(true),
         egress_programs: Vec::new(),
@@ -160,10 +164,20 @@ fn features_that_change_frames_have_their_switches() {
 
 #[test]
 fn unused_queues_are_mentioned() {
-    let queues = |count, max| move |facts: &mut Facts| facts.queues = Some(Queues { count, max });
+    let queues = |count, max| {
+        move |facts: &mut Facts| {
+            facts.queues = Some(Queues {
+                count,
+                max,
+                are_combined: max == 8,
+            })
+        }
+    };
     let check = only(queues(1, 8));
     assert_eq!((check.name, check.status), ("RX queues", Status::Info));
-    assert!(check.fix.unwrap().contains("combined 4"));
+    assert_eq!(check.fix.unwrap(), "sudo ethtool -L eth0 combined 4");
+    let check = only(queues(1, 2));
+    assert_eq!(check.fix.unwrap(), "sudo ethtool -L eth0 rx 2");
     assert_eq!(found(queues(1, 1)), []);
     assert_eq!(found(queues(8, 8)), []);
 }
