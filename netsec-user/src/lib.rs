@@ -16,9 +16,11 @@
 //! 11. [`output`]: text for people, JSON Lines for programs;
 //! 12. [`pipeline`]: the stages put together, for any source;
 //! 13. [`replay`]: a capture through the pipeline;
-//! 14. [`live`]: the kernel's events through the pipeline.
+//! 14. [`live`]: the kernel's events through the pipeline;
+//! 15. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod connection;
+pub mod doctor;
 pub mod event;
 pub mod filter;
 pub mod hook;

@@ -5,6 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use aya::Ebpf;
+use aya::programs::Xdp;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::event::{FlowDelta, Sample, Sink};
@@ -98,6 +100,31 @@ pub fn load(object: &[u8], settings: &KernelSettings) -> Result<KernelEngine, Ke
 pub fn interface(name: &str) -> anyhow::Result<Interface> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(Interface::find(name))?)
+}
+
+/// netsec's object with its program named `others`: somebody else's, to the kernel. Loaded, not
+/// attached.
+///
+/// # Errors
+///
+/// The kernel's refusal.
+pub fn foreign(object: &[u8]) -> anyhow::Result<Ebpf> {
+    const NETSEC: &[u8] = b"\0netsec\0";
+    const OTHERS: &[u8] = b"\0others\0";
+    let mut object = object.to_vec();
+    let names: Vec<_> = object
+        .windows(NETSEC.len())
+        .enumerate()
+        .filter_map(|(at, bytes)| (bytes == NETSEC).then_some(at))
+        .collect();
+    for at in names {
+        object.splice(at..at + OTHERS.len(), OTHERS.iter().copied());
+    }
+    let mut ebpf = Ebpf::load(&object)?;
+    let program = ebpf.program_mut("others").context("no such program")?;
+    let program: &mut Xdp = program.try_into()?;
+    program.load()?;
+    Ok(ebpf)
 }
 
 /// Keeps this thread on one CPU, so that its frames share one part of the flow table.

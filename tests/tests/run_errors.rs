@@ -1,11 +1,8 @@
 //! What `netsec run` says when it cannot start, and how it ends.
 
-#![expect(clippy::unwrap_used, reason = "tests panic")]
-
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use aya::Ebpf;
 use aya::programs::Xdp;
 use netsec_tests::binary::netsec;
 use netsec_tests::kernel;
@@ -114,32 +111,13 @@ fn another_netsec_is_named_and_left_alone() {
     }
 }
 
-/// netsec's object with its program under another name: somebody else's, to the kernel.
-fn foreign(object: &[u8]) -> Ebpf {
-    const NETSEC: &[u8] = b"\0netsec\0";
-    const OTHERS: &[u8] = b"\0others\0";
-    let mut object = object.to_vec();
-    let names: Vec<_> = object
-        .windows(NETSEC.len())
-        .enumerate()
-        .filter_map(|(at, bytes)| (bytes == NETSEC).then_some(at))
-        .collect();
-    for at in names {
-        object.splice(at..at + OTHERS.len(), OTHERS.iter().copied());
-    }
-    let mut ebpf = Ebpf::load(&object).unwrap();
-    let program: &mut Xdp = ebpf.program_mut("others").unwrap().try_into().unwrap();
-    program.load().unwrap();
-    ebpf
-}
-
 #[test]
 fn a_foreign_program_is_named_and_left_alone() {
     let Some(object) = kernel::object().unwrap() else {
         return;
     };
     let pair = Pair::new().unwrap();
-    let mut ebpf = foreign(object);
+    let mut ebpf = kernel::foreign(object).unwrap();
     let attached = pair.right.run(|| {
         let program: &mut Xdp = ebpf.program_mut("others").unwrap().try_into()?;
         Ok(program.attach(Pair::RIGHT, aya::programs::XdpMode::Driver)?)

@@ -7,10 +7,23 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_user::source::kernel::XdpMode;
 
+/// At the end of `netsec --help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for doctor: no failure
+  1  failed, or a capture that ends early
+  2  wrong usage
+  4  a privilege is missing: try sudo
+  5  the kernel or an interface refuses
+What works here, and what to do about the rest: netsec doctor";
+
+/// Slots of a flow table, unless told otherwise.
+pub(crate) const FLOW_SLOTS: u32 = 1 << 20;
+
 /// Packet and flow summaries taken in the kernel by XDP, with a figure that says how complete they
 /// are.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -48,6 +61,13 @@ pub(crate) enum Command {
     /// A capture that is cut or damaged gives all that it has; where it ends is said on stderr, and
     /// the exit code is 1.
     Replay(ReplayArgs),
+    /// Say what of netsec works on this machine, what does not, and what to do about it
+    ///
+    /// Looks at the kernel, the privileges of this process and the interfaces, and changes nothing
+    /// but for --try-attach. Works without root: what cannot be probed then is said. The exit code is
+    /// 0 without a failure, 4 when privileges are all that is missing, 5 when the kernel or an
+    /// interface fails.
+    Doctor(DoctorArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -75,7 +95,7 @@ pub(crate) struct RunArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Slots of each flow table, one for each interface and direction; 64 bytes of kernel memory each
-    #[arg(long, value_name = "N", default_value_t = 1 << 20, value_parser = slots())]
+    #[arg(long, value_name = "N", default_value_t = FLOW_SLOTS, value_parser = slots())]
     pub(crate) flow_slots: u32,
     /// Size of each CPU's ring for flow records, KiB: a power of two [default: a share of 8 MiB]
     #[arg(long, value_name = "KIB", value_parser = ring_kib)]
@@ -121,6 +141,21 @@ pub(crate) enum EngineArg {
     Kernel,
     /// In both, side by side; the first difference ends the replay with exit code 1
     Both,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Interface to look at; may be given several times; `all` for every one but loopback [default:
+    /// that of the default route]
+    #[arg(short, long = "interface", value_name = "IF")]
+    pub(crate) interfaces: Vec<String>,
+    /// Attach to the interfaces for a moment (some drivers reset the link at that)
+    #[arg(long)]
+    pub(crate) try_attach: bool,
+    /// Form of the output: text for people, jsonl (an object for each check) for programs
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub(crate) output: Form,
 }
 
 /// What both show.

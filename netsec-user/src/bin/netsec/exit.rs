@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use netsec_user::doctor::Trouble;
 use netsec_user::live::LiveError;
 use netsec_user::replay::ReplayError;
 use netsec_user::source::kernel::KernelError;
@@ -20,6 +21,15 @@ const KERNEL: u8 = 5;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
+
+/// What `doctor` found, in a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Unfit {
+    pub(crate) text: String,
+    /// The worse of the two, when both are there: no privilege helps against a kernel.
+    pub(crate) trouble: Trouble,
+}
 
 /// Says what went wrong, and with which code to end. A reader that has gone is no failure.
 pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
@@ -39,6 +49,12 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     if error.is::<UsageError>() {
         return ExitCode::from(USAGE);
     }
+    if let Some(Unfit { trouble, .. }) = error.downcast_ref() {
+        return ExitCode::from(match trouble {
+            Trouble::Privilege => PRIVILEGE,
+            Trouble::Kernel => KERNEL,
+        });
+    }
     ExitCode::from(match kernel_error(&error) {
         Some(KernelError::Privilege { .. }) => PRIVILEGE,
         Some(_) => KERNEL,
@@ -48,7 +64,7 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
 
 /// Leaves out the numbers that the standard library puts behind the system's own words, as in
 /// `No such file or directory (os error 2)`.
-fn without_error_numbers(text: &str) -> String {
+pub(crate) fn without_error_numbers(text: &str) -> String {
     const OPENING: &str = " (os error ";
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;

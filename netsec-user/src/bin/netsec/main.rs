@@ -1,6 +1,10 @@
 //! The `netsec` command: arguments in, exit code out.
+//!
+//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 4 a privilege is
+//! missing, 5 the kernel or an interface refuses.
 
 mod args;
+mod doctor;
 mod exit;
 mod output;
 mod replay;
@@ -18,6 +22,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Run(args) => run::run(&cli, args),
         Command::Replay(args) => replay::replay(&cli, args),
+        Command::Doctor(args) => doctor::doctor(&cli, args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)

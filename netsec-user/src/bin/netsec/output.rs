@@ -5,7 +5,9 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use anyhow::Result;
 use netsec_user::connection::Timeouts;
 use netsec_user::filter::Filter;
-use netsec_user::output::{ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice};
+use netsec_user::output::{
+    Colour, ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice,
+};
 use netsec_user::pipeline::PipelineSettings;
 
 use crate::args::{Cli, ColorWhen, Form, ShowArgs};
@@ -26,19 +28,24 @@ pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
     match show.output {
         Form::Jsonl => Box::new(JsonLines::new(writer, sensor)),
         Form::Text => {
-            let flag = match cli.color {
-                ColorWhen::Auto => ColourFlag::Auto,
-                ColorWhen::Always => ColourFlag::Always,
-                ColorWhen::Never => ColourFlag::Never,
-            };
-            let no_color = std::env::var_os("NO_COLOR");
             let style = Style {
-                colour: colour_choice(is_terminal, no_color.as_deref(), flag),
+                colour: colour(cli, is_terminal),
                 aligned: is_terminal,
             };
             Box::new(Text::new(writer, sensor, style))
         }
     }
+}
+
+/// Whether stdout is coloured.
+pub(crate) fn colour(cli: &Cli, is_terminal: bool) -> Colour {
+    let flag = match cli.color {
+        ColorWhen::Auto => ColourFlag::Auto,
+        ColorWhen::Always => ColourFlag::Always,
+        ColorWhen::Never => ColourFlag::Never,
+    };
+    let no_color = std::env::var_os("NO_COLOR");
+    colour_choice(is_terminal, no_color.as_deref(), flag)
 }
 
 /// The pipeline's settings; `hash_keys` as for the engine.

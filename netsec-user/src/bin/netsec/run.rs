@@ -57,14 +57,19 @@ fn interfaces(args: &RunArgs) -> Result<Vec<String>> {
         }
     }
     if interfaces.is_empty() {
-        let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
-        let name = default_route(&routes).ok_or_else(|| {
+        let name = default_interface().ok_or_else(|| {
             UsageError("there is no default route to pick an interface by; try: -i IF".to_owned())
         })?;
         log::info!("{name} has the default route; to watch another interface: -i IF");
-        interfaces.push(name.to_owned());
+        interfaces.push(name);
     }
     Ok(interfaces)
+}
+
+/// The interface that a command without `-i` is about.
+pub(crate) fn default_interface() -> Option<String> {
+    let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
+    default_route(&routes).map(str::to_owned)
 }
 
 /// The interface of the IPv4 default route with the lowest metric, from `/proc/net/route`.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use futures_util::TryStreamExt as _;
 use nix::net::if_::if_nameindex;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkXdp};
+use rtnetlink::packet_route::link::{
+    LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
+};
 
 use super::attach::XdpModeInUse;
 use super::error::KernelError;
@@ -20,6 +22,16 @@ pub struct Interface {
     pub mtu: u32,
     /// The XDP program on it.
     pub xdp: Option<XdpOnInterface>,
+    /// Whether it is switched on.
+    pub is_up: bool,
+    /// Whether it could send right away: up, and with a carrier.
+    pub is_running: bool,
+    /// Whether its frames begin with an Ethernet header.
+    pub is_ethernet: bool,
+    /// What it is to the kernel when it is no hardware: `veth`, `bridge`, `loopback` and so on.
+    pub kind: Option<String>,
+    /// Its hardware address.
+    pub address: Vec<u8>,
 }
 
 /// An XDP program attached to an interface.
@@ -58,27 +70,70 @@ impl Interface {
                 candidates,
             });
         };
-        let attributes = link_attributes(index)
-            .await
-            .map_err(|reason| KernelError::System {
-                what: "the interface's state",
-                reason,
-            })?;
-        let mut interface = Self {
-            name: name.to_owned(),
-            index,
-            mtu: 0,
-            xdp: None,
-        };
-        for attribute in attributes {
-            if let LinkAttribute::Mtu(mtu) = attribute {
-                interface.mtu = mtu;
-            } else if let LinkAttribute::Xdp(xdp) = attribute {
-                interface.xdp = attached(&xdp);
-            }
+        let link = link(index).await.map_err(|reason| KernelError::System {
+            what: "the interface's state",
+            reason,
+        })?;
+        let mut interface = Self::loopback(index);
+        name.clone_into(&mut interface.name);
+        interface.set_header(&link.header);
+        for attribute in link.attributes {
+            interface.set_attribute(attribute);
         }
         Ok(interface)
     }
+
+    /// The loopback interface of a new network namespace.
+    pub(super) fn loopback(index: u32) -> Self {
+        Self {
+            name: "lo".to_owned(),
+            index,
+            mtu: 0,
+            xdp: None,
+            is_up: false,
+            is_running: false,
+            is_ethernet: true,
+            kind: Some("loopback".to_owned()),
+            address: Vec::new(),
+        }
+    }
+
+    fn set_header(&mut self, header: &LinkHeader) {
+        let is_loopback = header.flags.contains(LinkFlags::Loopback);
+        self.is_up = header.flags.contains(LinkFlags::Up);
+        self.is_running = header.flags.contains(LinkFlags::LowerUp);
+        // The kernel puts an empty Ethernet header in front of what goes over `lo`.
+        self.is_ethernet = is_loopback || header.link_layer_type == LinkLayerType::Ether;
+        self.kind = is_loopback.then(|| "loopback".to_owned());
+    }
+
+    fn set_attribute(&mut self, attribute: LinkAttribute) {
+        if let LinkAttribute::Mtu(mtu) = attribute {
+            self.mtu = mtu;
+        } else if let LinkAttribute::Xdp(xdp) = attribute {
+            self.xdp = attached(&xdp);
+        } else if let LinkAttribute::Address(address) = attribute {
+            self.address = address;
+        } else if let LinkAttribute::LinkInfo(infos) = attribute {
+            let kind = |info| {
+                if let LinkInfo::Kind(kind) = info {
+                    Some(kind.to_string())
+                } else {
+                    None
+                }
+            };
+            self.kind = infos.into_iter().find_map(kind);
+        }
+    }
+}
+
+/// The names of all interfaces in this network namespace, sorted.
+///
+/// # Errors
+///
+/// When the kernel does not say.
+pub fn interface_names() -> Result<Vec<String>, KernelError> {
+    Ok(index_of("")?.1)
 }
 
 /// The interface's index, and the names of all interfaces.
@@ -100,13 +155,13 @@ fn index_of(name: &str) -> Result<(Option<u32>, Vec<String>), KernelError> {
     Ok((index, names))
 }
 
-async fn link_attributes(index: u32) -> Result<Vec<LinkAttribute>, String> {
+async fn link(index: u32) -> Result<LinkMessage, String> {
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| error.to_string())?;
     let task = tokio::spawn(connection);
     let mut links = handle.link().get().match_index(index).execute();
     let link = links.try_next().await.map_err(|error| error.to_string());
     task.abort();
-    Ok(link?.map(|link| link.attributes).unwrap_or_default())
+    Ok(link?.unwrap_or_default())
 }
 
 /// The program in an `IFLA_XDP` attribute.

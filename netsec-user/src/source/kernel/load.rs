@@ -33,7 +33,7 @@ pub(super) const XDP_PROGRAM: &str = "netsec";
 pub(super) const EGRESS_PROGRAM: &str = "netsec_egress";
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
-const RINGBUF: u32 = 27;
+pub(super) const RINGBUF: u32 = 27;
 
 /// `Level::Debug` of aya-log; zero is off, and the verifier then drops the log calls.
 const LOG_DEBUG: u8 = 4;
@@ -63,6 +63,17 @@ struct Purpose {
     /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
     /// freed from user space, between two frames.
     is_replay: bool,
+}
+
+impl KernelSettings {
+    /// Sizes of a CPU's record ring and packet ring, bytes, when there are `cpus`.
+    #[must_use]
+    pub fn ring_bytes(&self, cpus: u32) -> (u32, u32) {
+        (
+            ring_bytes(self.records_ring_bytes, 8 << 20, cpus),
+            ring_bytes(self.packets_ring_bytes, 4 << 20, cpus),
+        )
+    }
 }
 
 impl KernelEngine {
@@ -144,9 +155,8 @@ impl KernelEngine {
         };
         let mut ebpf = load_object(object, &config, settings.kernel_log)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
-        let records_bytes = ring_bytes(settings.records_ring_bytes, 8 << 20, cpus);
+        let (records_bytes, packets_bytes) = settings.ring_bytes(cpus);
         let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
-        let packets_bytes = ring_bytes(settings.packets_ring_bytes, 4 << 20, cpus);
         let packets = rings(&mut ebpf, "PACKETS", packets_bytes)?;
         (purpose.load)(&mut ebpf)?;
         load_classifier(&mut ebpf, clock::PROGRAM)?;
@@ -206,7 +216,7 @@ fn ring_bytes(asked: u32, total: u32, cpus: u32) -> u32 {
 }
 
 /// CPUs that can ever run, which is what `bpf_get_smp_processor_id` counts.
-fn cpus() -> Result<u32, KernelError> {
+pub(super) fn cpus() -> Result<u32, KernelError> {
     let count = nr_cpus().map_err(|(path, error)| KernelError::System {
         what: path,
         reason: error.to_string(),
@@ -324,7 +334,7 @@ fn take_clock_map(ebpf: &mut Ebpf) -> Result<Array<MapData, [u8; 16]>, KernelErr
 }
 
 /// Kernels before 5.11 count map memory against this limit.
-fn lift_memory_limit() {
+pub(super) fn lift_memory_limit() {
     const NO_LIMIT: u64 = u64::MAX;
     if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, NO_LIMIT, NO_LIMIT) {
         log::debug!("RLIMIT_MEMLOCK stays as it is: {error}");

@@ -1,4 +1,4 @@
-//! What a process needs to load and attach programs.
+//! What this process may do.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ pub(super) fn require_capabilities() -> Result<(), KernelError> {
         what: "/proc/self/status",
         reason: error.to_string(),
     })?;
-    let missing = missing_capabilities(effective_capabilities(&status));
+    let missing = missing_capabilities(&status);
     if missing.is_empty() {
         Ok(())
     } else {
@@ -18,21 +18,17 @@ pub(super) fn require_capabilities() -> Result<(), KernelError> {
     }
 }
 
-/// The `CapEff` mask of proc_pid_status(5).
-fn effective_capabilities(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
-}
-
-/// Bits of `linux/capability.h`. `CAP_SYS_ADMIN` stands in for both others but `CAP_NET_ADMIN`.
-fn missing_capabilities(mask: u64) -> Vec<&'static str> {
+/// The capabilities that netsec needs and a process lacks, from its `/proc/PID/status`.
+///
+/// `CAP_SYS_ADMIN` stands in for `CAP_BPF` and `CAP_PERFMON`, not for `CAP_NET_ADMIN`.
+#[must_use]
+pub fn missing_capabilities(status: &str) -> Vec<&'static str> {
+    // Bits of `linux/capability.h`.
     const NET_ADMIN: u32 = 12;
     const SYS_ADMIN: u32 = 21;
     const PERFMON: u32 = 38;
     const BPF: u32 = 39;
+    let mask = effective_capabilities(status);
     let has = |bit: u32| mask >> bit & 1 == 1;
     let needed = [
         ("CAP_BPF", has(BPF) || has(SYS_ADMIN)),
@@ -46,19 +42,26 @@ fn missing_capabilities(mask: u64) -> Vec<&'static str> {
         .collect()
 }
 
+/// The `CapEff` mask of proc_pid_status(5).
+fn effective_capabilities(status: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn capabilities_are_read_and_named() {
+        let missing = |mask: u64| missing_capabilities(&format!("CapEff:\t{mask:016x}\n"));
         let status = "Name:\tx\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
-        assert!(missing_capabilities(effective_capabilities(status)).is_empty());
-        assert_eq!(
-            missing_capabilities(effective_capabilities("CapEff:\t0000000000000000\n")),
-            ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]
-        );
-        assert_eq!(missing_capabilities(1 << 21), ["CAP_NET_ADMIN"]);
-        assert!(missing_capabilities(1 << 12 | 1 << 38 | 1 << 39).is_empty());
+        assert!(missing_capabilities(status).is_empty());
+        assert_eq!(missing(0), ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]);
+        assert_eq!(missing(1 << 21), ["CAP_NET_ADMIN"]);
+        assert!(missing(1 << 12 | 1 << 38 | 1 << 39).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aya::maps::Array;
-use aya::programs::{ProgramError, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
+use aya::programs::{ProgramError, ProgramInfo, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
 use aya_obj::programs::XdpAttachType;
 use netsec_common::flow::FlowSet;
 use netsec_common::ticks::Ticks;
@@ -65,7 +65,7 @@ impl KernelEngine {
     ///
     /// The kernel's refusal.
     pub fn injector(&self) -> Result<FrameInjector, KernelError> {
-        let info = self.xdp()?.info().map_err(failed)?;
+        let info = self.program_info()?;
         let program = Xdp::from_program_info(info, XDP_PROGRAM.into(), XdpAttachType::Interface)
             .map_err(failed)?;
         Ok(FrameInjector { program })
@@ -125,6 +125,10 @@ impl KernelEngine {
         }
         self.reader = DeltaReader::new(self.sets.as_slice().len());
         Ok(())
+    }
+
+    pub(super) fn program_info(&self) -> Result<ProgramInfo, KernelError> {
+        self.xdp()?.info().map_err(failed)
     }
 
     fn xdp(&self) -> Result<&Xdp, KernelError> {
