@@ -1,6 +1,7 @@
 //! netsec's build, test and run commands: `cargo xtask <verb>`.
 
 mod build_ebpf;
+mod kernels;
 mod lint;
 mod process;
 mod run;
@@ -41,7 +42,11 @@ enum Verb {
     },
     /// Builds everything and runs every test; those that need the kernel run as root.
     Test {
+        /// Runs the tests of the kernel side on Debian's 5.10, 6.1 and 6.12 instead, in an emulator.
+        #[arg(long)]
+        kernels: bool,
         /// What `cargo test` takes.
+        #[arg(conflicts_with = "kernels")]
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -66,7 +71,8 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Setup => setup::run(),
         Verb::BuildEbpf => build_ebpf::run(),
         Verb::Run { args } => run::run(args),
-        Verb::Test { args } => test::run(&args),
+        Verb::Test { kernels: true, .. } => kernels::run(),
+        Verb::Test { args, .. } => test::run(&args),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
     }
