@@ -55,9 +55,10 @@ impl PacketBytes for FrameBytes {
 
     #[inline(always)]
     fn merge_offsets(&self, offset: usize) -> usize {
-        // A frame's length has no bits so high, but the verifier does not know: to it, the seven
-        // low bits of the sum modulo two can be anything.
-        offset ^ (self.end - self.start) >> 57
+        // A frame's length has no bits so high, but the verifier does not know: to it, the sum's
+        // seven low bits can be anything, whatever the offset was. A sum, because before Linux 6.10
+        // it follows no other operation by a value that it does not know.
+        (offset + ((self.end - self.start) >> 57)) & 0x7f
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod build_ebpf;
 mod fuzz;
+mod kernels;
 mod lint;
 mod process;
 mod run;
@@ -42,7 +43,11 @@ enum Verb {
     },
     /// Builds everything and runs every test; those that need the kernel run as root.
     Test {
+        /// Runs the tests of the kernel side on Debian's 5.10, 6.1 and 6.12 instead, in an emulator.
+        #[arg(long)]
+        kernels: bool,
         /// What `cargo test` takes.
+        #[arg(conflicts_with = "kernels")]
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -76,7 +81,8 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Setup => setup::run(),
         Verb::BuildEbpf => build_ebpf::run(),
         Verb::Run { args } => run::run(args),
-        Verb::Test { args } => test::run(&args),
+        Verb::Test { kernels: true, .. } => kernels::run(),
+        Verb::Test { args, .. } => test::run(&args),
         Verb::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),

@@ -4,12 +4,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::doctor::{
     Check, DoctorSettings, Status, Trouble, examine, write_json_lines, write_text,
 };
 use netsec_user::object;
-use netsec_user::settings::{EngineSettings, REPLAY_HASH_KEYS};
+use netsec_user::settings::EngineSettings;
 use netsec_user::source::kernel::{KernelSettings, interface_names};
 use tokio::runtime::Builder;
 
@@ -80,7 +81,7 @@ const fn kernel_settings() -> KernelSettings {
             sampling: Sampling::Off,
             snap_bytes: 0,
             idle_timeout: Duration::ZERO,
-            hash_keys: REPLAY_HASH_KEYS,
+            hash_keys: FIXED_HASH_KEYS,
         },
         records_ring_bytes: 0,
         packets_ring_bytes: 0,
