@@ -43,6 +43,7 @@ impl Given {
             bytes: &self.bytes.as_slice(),
             wire_bytes: self.wire_bytes,
             start: self.start,
+            counted_before: false,
         })
     }
 }
