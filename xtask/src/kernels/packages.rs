@@ -13,8 +13,14 @@ const META_PACKAGE: &str = "linux-image-cloud-amd64";
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-const REMEDY: &str = "the kernels come from http://deb.debian.org with apt, by Debian's keys \
+const REMEDY: &str = "the kernels come from the Debian mirror that apt is set up for, by Debian's keys \
                       (package debian-archive-keyring)";
+
+/// Where apt's own sources are.
+const SOURCES: [&str; 2] = [
+    "/etc/apt/sources.list.d/debian.sources",
+    "/etc/apt/sources.list",
+];
 
 /// Modules that the tests need, below a kernel's `kernel` folder.
 const MODULES: [&str; 3] = [
@@ -41,7 +47,7 @@ pub(super) fn unpacked(version: &str, suite: &str) -> Result<KernelFiles> {
     for part in ["lists/partial", "parts", "archives/partial"] {
         fs::create_dir_all(apt.join(part))?;
     }
-    fs::write(apt.join("debian.sources"), sources(suite))?;
+    fs::write(apt.join("debian.sources"), sources(&mirror()?, suite))?;
     process::step(
         &format!("listing {suite}"),
         apt_command("apt-get", &apt).args(["-qq", "update"]),
@@ -101,9 +107,27 @@ fn entry(folder: &Path, begin: &str, end: &str) -> Result<PathBuf> {
     Err(anyhow::Error::msg(missing()))
 }
 
-fn sources(suite: &str) -> String {
+/// The mirror of the main archive that the machine's own apt uses.
+fn mirror() -> Result<String> {
+    SOURCES
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .find_map(|text| archive(&text).map(str::to_owned))
+        .with_context(|| format!("no Debian mirror in {}\n{REMEDY}", SOURCES.join(" or ")))
+}
+
+/// The first address of a main archive in apt's sources, in either form.
+fn archive(sources: &str) -> Option<&str> {
+    sources
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(str::split_whitespace)
+        .find(|word| word.contains("://") && word.trim_end_matches('/').ends_with("/debian"))
+}
+
+fn sources(mirror: &str, suite: &str) -> String {
     format!(
-        "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: {suite}\nComponents: main\n\
+        "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\n\
          Architectures: amd64\nSigned-By: {KEYRING}\n"
     )
 }
@@ -138,6 +162,19 @@ fn dependency<'a>(depends: &'a str, version: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mirror_is_that_of_apts_own_sources() {
+        let new =
+            "Types: deb\n# URIs: http://old.example/debian\nURIs: http://mirror.example/debian/\n";
+        assert_eq!(archive(new), Some("http://mirror.example/debian/"));
+        let old = "deb [arch=amd64] https://mirror.example/debian bookworm main\n";
+        assert_eq!(archive(old), Some("https://mirror.example/debian"));
+        assert_eq!(
+            archive("URIs: http://mirror.example/debian-security\n"),
+            None
+        );
+    }
 
     #[test]
     fn the_meta_package_leads_to_the_kernel_of_that_version() {
