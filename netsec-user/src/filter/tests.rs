@@ -1,6 +1,7 @@
 mod errors;
 mod meaning;
 mod properties;
+mod terminal;
 
 use netsec_common::packet::{FlowKey, Vlan};
 

@@ -181,7 +181,10 @@ fn round_trips(expression: &str) -> Result<(), TestCaseError> {
         Err(error) => {
             prop_assert!(error.offset() <= expression.len());
             prop_assert!(expression.is_char_boundary(error.offset()));
-            prop_assert_eq!(error.to_string().lines().count(), 3);
+            let message = error.to_string();
+            prop_assert_eq!(message.lines().count(), 3);
+            let is_control = |c: char| c.is_control() && c != '\n';
+            prop_assert!(!message.contains(is_control), "{:?}", message);
         }
     }
     Ok(())
