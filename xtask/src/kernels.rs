@@ -31,9 +31,11 @@ const KERNELS: [Kernel; 3] = [
     },
 ];
 
-/// Test programs of netsec-tests that attach to no interface. Those that do wait 20 s for `netsec` to
-/// attach, which is too short in an emulator.
-const TESTS: [&str; 2] = ["verdicts", "flow_records"];
+/// Test programs of netsec-tests that need a kernel and nothing else.
+///
+/// `egress` fails on 5.10 and 6.1: `netsec` does not say within 20 s that it is attached. Why is not
+/// known, so it stays in the list.
+const TESTS: [&str; 4] = ["verdicts", "flow_records", "egress", "live"];
 
 /// Seconds for one boot with all its tests.
 const LIMIT_SECONDS: &str = "180";
@@ -107,7 +109,7 @@ fn boot(kernel: &Kernel, programs: &initramfs::Programs) -> Result<Report> {
 }
 
 /// Emulation in software: virtual machines often cannot make virtual machines. Its CPUs take turns:
-/// with a thread each, Linux 6.12 crashes while it boots.
+/// with a thread each, Linux 6.12 crashed in two boots of two.
 fn emulator(kernel: &Path, image: &Path) -> Command {
     let mut command = Command::new("timeout");
     command
