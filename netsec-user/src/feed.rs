@@ -21,7 +21,7 @@ pub use self::address::{AddressError, Networks, canonical, network, networks};
 pub use self::crowdsec::DecisionError;
 use self::csv::Columns;
 use self::lines::{Line, Lines};
-pub use self::write::{CrowdsecDecision, write_crowdsec};
+pub use self::write::{CrowdsecDecision, CrowdsecWriter};
 
 /// One network of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,25 +40,47 @@ struct Line<'a> {
 const FOR_GOOD: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Writes decisions as a JSON array, one a line.
-///
-/// # Errors
-///
-/// The writer's.
-pub fn write_crowdsec(
-    out: &mut impl Write,
-    decisions: impl IntoIterator<Item = CrowdsecDecision<'_>>,
-) -> io::Result<()> {
-    let mut before = "[";
-    for decision in decisions {
-        out.write_all(before.as_bytes())?;
-        out.write_all(b"\n")?;
-        before = ",";
-        serde_json::to_writer(&mut *out, &line(&decision))?;
+#[derive(Debug)]
+pub struct CrowdsecWriter<W> {
+    out: W,
+    is_first: bool,
+}
+
+impl<W: Write> CrowdsecWriter<W> {
+    /// A writer of an array without elements so far.
+    pub const fn new(out: W) -> Self {
+        Self {
+            out,
+            is_first: true,
+        }
     }
-    if before == "[" {
-        out.write_all(b"[")?;
+
+    /// Writes one decision.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn write(&mut self, decision: &CrowdsecDecision<'_>) -> io::Result<()> {
+        let before = if std::mem::take(&mut self.is_first) {
+            "[\n"
+        } else {
+            ",\n"
+        };
+        self.out.write_all(before.as_bytes())?;
+        serde_json::to_writer(&mut self.out, &line(decision))?;
+        Ok(())
     }
-    out.write_all(b"\n]\n")
+
+    /// Ends the array.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn finish(mut self) -> io::Result<()> {
+        let end = if self.is_first { "[\n]\n" } else { "\n]\n" };
+        self.out.write_all(end.as_bytes())?;
+        self.out.flush()
+    }
 }
 
 fn line<'a>(decision: &CrowdsecDecision<'a>) -> Line<'a> {
