@@ -20,6 +20,7 @@
 #[cfg(any(test, feature = "fixtures"))]
 extern crate alloc;
 
+pub mod block;
 pub mod config;
 pub mod engine;
 #[cfg(any(test, feature = "fixtures"))]

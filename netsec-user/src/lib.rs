@@ -12,14 +12,16 @@
 //! 7. [`packet`]: sampled headers, decoded;
 //! 8. [`connection`]: both directions of a flow, joined;
 //! 9. [`filter`]: which packets and connections are of interest;
-//! 10. [`feed`]: lists of addresses, as others write them;
-//! 11. [`summary`]: what an interval held;
-//! 12. [`output`]: text for people, JSON Lines for programs;
-//! 13. [`pipeline`]: the stages put together, for any source;
-//! 14. [`replay`]: a capture through the pipeline;
-//! 15. [`live`]: the kernel's events through the pipeline;
-//! 16. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 10. [`block`]: the block table, written and read back;
+//! 11. [`feed`]: lists of addresses, as others write them;
+//! 12. [`summary`]: what an interval held;
+//! 13. [`output`]: text for people, JSON Lines for programs;
+//! 14. [`pipeline`]: the stages put together, for any source;
+//! 15. [`replay`]: a capture through the pipeline;
+//! 16. [`live`]: the kernel's events through the pipeline;
+//! 17. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
+pub mod block;
 pub mod connection;
 pub mod doctor;
 pub mod event;

@@ -1,0 +1,22 @@
+//! The block table: which packets are dropped, which are let through slowly, which never are.
+//!
+//! Words in shared memory, written by one process in user space while every CPU reads them. The same
+//! code looks up, inserts, removes and iterates in the kernel's maps and in host memory.
+//!
+//! A packet meets, in this order:
+//!
+//! 1. the **filter**: one bit per IPv4 /24 says that nothing in it is listed; nearly every packet
+//!    ends here, after one load;
+//! 2. the **buckets**: for each shape of entry that is present (prefix length and narrowing, longest
+//!    first) one cache line of fingerprints;
+//! 3. the **entry** itself: key, decision, expiry and counters in one cache line.
+//!
+//! The allowlist lies in the same buckets and is only asked about a packet that a block matched.
+
+mod entry;
+mod prefix;
+
+pub use entry::{
+    Action, BlockCounters, BlockEntry, BlockKey, BlockTime, List, Mode, Narrowing, OnSilence,
+};
+pub use prefix::{Prefix, PrefixError};
