@@ -15,21 +15,21 @@ mod write;
 use std::io::{self, BufRead};
 use std::time::Duration;
 
-use ipnet::IpNet;
+use netsec_common::block::Prefix;
 
-pub use self::address::{AddressError, Networks, canonical, network, networks};
+pub use self::address::{AddressError, Prefixes, prefix, prefixes};
 pub use self::crowdsec::DecisionError;
 use self::csv::Columns;
 use self::lines::{Line, Lines};
 pub use self::write::{CrowdsecDecision, CrowdsecWriter};
 
-/// One network of a list.
+/// One prefix of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedEntry {
     /// The line it is from, beginning with 1.
     pub line: u64,
-    /// The network; IPv4-mapped IPv6 is IPv4 here.
-    pub network: IpNet,
+    /// The addresses; IPv4-mapped IPv6 is IPv4 here.
+    pub prefix: Prefix,
     /// How long the list wants it blocked.
     pub lifetime: Option<Duration>,
     /// Why, in the list's words.
@@ -72,7 +72,7 @@ pub enum InvalidReason {
 
 /// Takes what a list holds.
 pub trait FeedSink {
-    /// Takes one network. A range comes as several.
+    /// Takes one prefix. A range comes as several.
     fn entry(&mut self, entry: FeedEntry);
 
     /// Learns of something that cannot be used.
@@ -84,7 +84,7 @@ pub trait FeedSink {
 pub struct FeedCounts {
     /// Lines, or JSON decisions: used, invalid or ignored.
     pub records: u64,
-    /// Networks delivered: more than the records used, where those hold ranges.
+    /// Prefixes delivered: more than the records used, where those hold ranges.
     pub entries: u64,
     /// Records that cannot be used.
     pub invalid: u64,
@@ -177,18 +177,18 @@ impl<S: FeedSink> Counter<'_, S> {
     }
 
     /// Passes on what `text` names.
-    fn networks(
+    fn prefixes(
         &mut self,
         line: u64,
         text: &str,
         lifetime: Option<Duration>,
         reason: Option<&str>,
     ) -> Result<(), AddressError> {
-        for network in networks(text)? {
+        for prefix in prefixes(text)? {
             self.counts.entries += 1;
             self.sink.entry(FeedEntry {
                 line,
-                network,
+                prefix,
                 lifetime,
                 reason: reason.map(|reason| printable(reason).into()),
             });
@@ -200,7 +200,7 @@ impl<S: FeedSink> Counter<'_, S> {
     fn plain(&mut self, line: u64, text: &str) {
         let content = text.split(['#', ';', ',']).next().unwrap_or_default();
         let content = without_remark(content.trim());
-        if let Err(error) = self.networks(line, content, None, None) {
+        if let Err(error) = self.prefixes(line, content, None, None) {
             self.invalid(line, text, error.into());
         }
     }
@@ -227,7 +227,7 @@ impl<S: FeedSink> Counter<'_, S> {
             ),
         };
         let reason = record.reason.as_deref().filter(|text| !text.is_empty());
-        self.networks(line, record.address.trim(), lifetime, reason)?;
+        self.prefixes(line, record.address.trim(), lifetime, reason)?;
         Ok(())
     }
 }

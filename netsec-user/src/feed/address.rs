@@ -2,12 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Subnets};
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
+use netsec_common::block::Prefix;
 
 use super::printable;
-
-/// Bits in front of an IPv4-mapped address (RFC 4291, 2.5.5.2).
-const MAPPED_BITS: u8 = 96;
 
 /// Why a text names no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +51,7 @@ pub enum AddressError {
         /// What is there.
         text: String,
         /// The network that it is in.
-        instead: IpNet,
+        instead: Prefix,
     },
     /// A range with its end before its start.
     #[error("the range ends before it starts")]
@@ -63,26 +61,27 @@ pub enum AddressError {
     Families,
 }
 
-/// The networks that a text names: one, or those that a range falls into.
+/// The prefixes that a text names: one, or those that a range falls into.
 #[derive(Clone, Debug)]
-pub enum Networks {
+pub enum Prefixes {
     /// An address or a network.
-    One(Option<IpNet>),
+    One(Option<Prefix>),
     /// A range of IPv4 addresses.
     V4(Ipv4Subnets),
     /// A range of IPv6 addresses.
     V6(Ipv6Subnets),
 }
 
-impl Iterator for Networks {
-    type Item = IpNet;
+impl Iterator for Prefixes {
+    type Item = Prefix;
 
-    fn next(&mut self) -> Option<IpNet> {
-        match self {
-            Self::One(network) => network.take(),
+    fn next(&mut self) -> Option<Prefix> {
+        let network = match self {
+            Self::One(prefix) => return prefix.take(),
             Self::V4(networks) => networks.next().map(IpNet::V4),
             Self::V6(networks) => networks.next().map(IpNet::V6),
-        }
+        }?;
+        Prefix::new(network.addr(), network.prefix_len())
     }
 }
 
@@ -91,9 +90,9 @@ impl Iterator for Networks {
 /// # Errors
 ///
 /// When it is none of these, with the reason.
-pub fn networks(text: &str) -> Result<Networks, AddressError> {
+pub fn prefixes(text: &str) -> Result<Prefixes, AddressError> {
     let Some((start, end)) = text.split_once('-') else {
-        return Ok(Networks::One(Some(network(text)?)));
+        return Ok(Prefixes::One(Some(prefix(text)?)));
     };
     // A dash is in names, too: those are reported as what they are.
     let (start, end) = match (address(start.trim()), address(end.trim())) {
@@ -103,10 +102,10 @@ pub fn networks(text: &str) -> Result<Networks, AddressError> {
     };
     match (start, end) {
         (IpAddr::V4(start), IpAddr::V4(end)) if start <= end => {
-            Ok(Networks::V4(Ipv4Subnets::new(start, end, 0)))
+            Ok(Prefixes::V4(Ipv4Subnets::new(start, end, 0)))
         }
         (IpAddr::V6(start), IpAddr::V6(end)) if start <= end => {
-            Ok(Networks::V6(Ipv6Subnets::new(start, end, 0)))
+            Ok(Prefixes::V6(Ipv6Subnets::new(start, end, 0)))
         }
         (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
             Err(AddressError::Reversed)
@@ -122,43 +121,31 @@ pub fn networks(text: &str) -> Result<Networks, AddressError> {
 /// # Errors
 ///
 /// When it is neither, with the reason.
-pub fn network(text: &str) -> Result<IpNet, AddressError> {
+pub fn prefix(text: &str) -> Result<Prefix, AddressError> {
     let Some((start, length)) = text.split_once('/') else {
         return Ok(address(text)?.into());
     };
     let start = unmapped_address(start)?;
     let max = if start.is_ipv4() { 32 } else { 128 };
     let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
-    let network = length
+    let prefix = length
         .parse()
         .ok()
         .filter(|_| is_number)
-        .and_then(|length: u8| IpNet::new(start, length).ok())
+        .and_then(|length: u8| Prefix::new(start, length))
         .ok_or_else(|| AddressError::Length {
             text: printable(length),
             max,
         })?;
-    if network.addr() != network.network() {
+    // An IPv4-mapped address under a prefix shorter than 96 stays IPv6.
+    let is_start = prefix.address() == start || prefix.address() == start.to_canonical();
+    if !is_start {
         return Err(AddressError::HostBits {
             text: printable(text),
-            instead: canonical(network),
+            instead: prefix,
         });
     }
-    Ok(canonical(network))
-}
-
-/// The network with IPv4-mapped IPv6 written as the IPv4 it is, and without bits behind the prefix.
-#[must_use]
-pub fn canonical(network: IpNet) -> IpNet {
-    let IpNet::V6(v6) = network.trunc() else {
-        return network.trunc();
-    };
-    let mapped = v6.addr().to_ipv4_mapped();
-    let length = v6.prefix_len().checked_sub(MAPPED_BITS);
-    match mapped.zip(length) {
-        Some((address, length)) => Ipv4Net::new(address, length).map_or(IpNet::V6(v6), IpNet::V4),
-        None => IpNet::V6(v6),
-    }
+    Ok(prefix)
 }
 
 fn address(text: &str) -> Result<IpAddr, AddressError> {

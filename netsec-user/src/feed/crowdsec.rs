@@ -126,7 +126,7 @@ fn take_decision(counter: &mut Counter<'_, impl FeedSink>, line: u64, decision: 
         return;
     }
     let reason = decision.scenario.as_deref().or(decision.reason.as_deref());
-    if let Err(error) = counter.networks(line, value, lifetime, reason) {
+    if let Err(error) = counter.prefixes(line, value, lifetime, reason) {
         counter.invalid(line, value, error.into());
     }
 }

@@ -24,7 +24,7 @@ impl FeedSink for Kept {
 
 impl Kept {
     fn networks(&self) -> Vec<String> {
-        self.entries.iter().map(|e| e.network.to_string()).collect()
+        self.entries.iter().map(|e| e.prefix.to_string()).collect()
     }
 
     fn complaints(&self) -> Vec<String> {
@@ -58,15 +58,15 @@ fn plain_lists_with_comments_networks_and_ranges() {
     assert_eq!(
         kept.networks(),
         [
-            "192.0.2.1/32",
+            "192.0.2.1",
             "198.51.100.0/24",
             "2001:db8::/32",
-            "203.0.113.1/32",
+            "203.0.113.1",
             "203.0.113.2/31",
-            "203.0.113.4/32",
-            "192.0.2.7/32",
+            "203.0.113.4",
+            "192.0.2.7",
             "192.0.2.128/25",
-            "192.0.2.9/32",
+            "192.0.2.9",
         ]
     );
     assert!(kept.invalid.is_empty(), "{:?}", kept.invalid);
@@ -102,7 +102,7 @@ fn what_cannot_be_used_is_named_and_does_not_stop_the_rest() {
     list.extend_from_slice(&vec![b'1'; 10 << 20]);
     list.extend_from_slice(b"\n192.0.2.2\n");
     let (kept, counts) = kept(&list);
-    assert_eq!(kept.networks(), ["192.0.2.1/32", "192.0.2.2/32"]);
+    assert_eq!(kept.networks(), ["192.0.2.1", "192.0.2.2"]);
     assert_eq!(
         kept.complaints(),
         [
@@ -173,7 +173,7 @@ fn csv_by_its_header() {
 #[test]
 fn a_list_without_a_header_may_have_columns() {
     let (kept, _) = kept("192.0.2.1,malware,3\n192.0.2.2;spam\n");
-    assert_eq!(kept.networks(), ["192.0.2.1/32", "192.0.2.2/32"]);
+    assert_eq!(kept.networks(), ["192.0.2.1", "192.0.2.2"]);
 }
 
 #[test]
@@ -198,11 +198,11 @@ fn crowdsec_decisions_in_all_forms() {
     assert_eq!(
         kept.networks(),
         [
-            "192.0.2.1/32",
+            "192.0.2.1",
             "198.51.100.0/24",
-            "192.0.2.6/32",
-            "192.0.2.7/32",
-            "192.0.2.9/32"
+            "192.0.2.6",
+            "192.0.2.7",
+            "192.0.2.9"
         ]
     );
     assert_eq!(kept.entries[0].lifetime, Some(Duration::from_secs(14_385)));
@@ -219,7 +219,7 @@ fn crowdsec_decisions_in_all_forms() {
 #[test]
 fn what_is_written_for_crowdsec_is_read_back() {
     let decisions = [
-        ("192.0.2.1/32", Some(Duration::from_millis(14_385_500))),
+        ("192.0.2.1", Some(Duration::from_millis(14_385_500))),
         ("2001:db8::/32", Some(Duration::from_nanos(1))),
         ("198.51.100.0/24", None),
     ];
@@ -228,7 +228,7 @@ fn what_is_written_for_crowdsec_is_read_back() {
     for (network, left) in decisions {
         let decision = CrowdsecDecision {
             id: 3,
-            network: network.parse().unwrap(),
+            prefix: network.parse().unwrap(),
             left,
             origin: "netsec",
             reason: "a \"scan\"",
@@ -240,11 +240,11 @@ fn what_is_written_for_crowdsec_is_read_back() {
     let back: Vec<_> = kept
         .entries
         .iter()
-        .map(|e| (e.network.to_string(), e.lifetime.unwrap()))
+        .map(|e| (e.prefix.to_string(), e.lifetime.unwrap()))
         .collect();
     assert_eq!(
         back[0],
-        ("192.0.2.1/32".into(), Duration::from_millis(14_385_500))
+        ("192.0.2.1".into(), Duration::from_millis(14_385_500))
     );
     assert_eq!(back[1], ("2001:db8::/32".into(), Duration::from_millis(1)));
     assert_eq!(back[2].1, Duration::from_secs(100 * 365 * 86_400));
@@ -271,10 +271,10 @@ impl Read for Trickle<'_> {
     }
 }
 
-fn any_network() -> impl Strategy<Value = IpNet> {
+fn any_prefix() -> impl Strategy<Value = Prefix> {
     let network = |address: IpAddr, length: u8| {
         let max = if address.is_ipv4() { 33 } else { 129 };
-        canonical(IpNet::new(address, length % max).unwrap())
+        Prefix::new(address, length % max).unwrap()
     };
     prop_oneof![
         (any::<[u8; 4]>(), any::<u8>()).prop_map(move |(a, length)| network(a.into(), length)),
@@ -284,12 +284,12 @@ fn any_network() -> impl Strategy<Value = IpNet> {
 
 proptest! {
     #[test]
-    fn networks_are_read_as_they_are_written(wanted in prop::collection::vec(any_network(), 1..40), step in 1..9_usize) {
+    fn networks_are_read_as_they_are_written(wanted in prop::collection::vec(any_prefix(), 1..40), step in 1..9_usize) {
         let text: String = wanted.iter().map(|network| format!("{network}\n")).collect();
         let mut found = Kept::default();
         let input = BufReader::with_capacity(step, Trickle(text.as_bytes(), step));
         read(input, &mut found).unwrap();
-        let networks: Vec<_> = found.entries.iter().map(|e| e.network).collect();
+        let networks: Vec<_> = found.entries.iter().map(|e| e.prefix).collect();
         prop_assert_eq!(networks, wanted);
     }
 
@@ -298,10 +298,10 @@ proptest! {
         let end = start.saturating_add(length);
         let text = format!("{}-{}", Ipv4Addr::from_bits(start), Ipv4Addr::from_bits(end));
         let mut next = u64::from(start);
-        for network in networks(&text).unwrap() {
-            let IpNet::V4(network) = network else { panic!("{network}") };
-            prop_assert_eq!(u64::from(network.network().to_bits()), next);
-            next = u64::from(network.broadcast().to_bits()) + 1;
+        for prefix in prefixes(&text).unwrap() {
+            let IpAddr::V4(first) = prefix.address() else { panic!("{prefix}") };
+            prop_assert_eq!(u64::from(first.to_bits()), next);
+            next += 1 << (32 - prefix.length());
         }
         prop_assert_eq!(next, u64::from(end) + 1);
     }

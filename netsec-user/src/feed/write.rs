@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use ipnet::IpNet;
+use netsec_common::block::Prefix;
 use serde::Serialize;
 
 /// One decision on its way to CrowdSec.
@@ -12,7 +12,7 @@ pub struct CrowdsecDecision<'a> {
     /// netsec's number of the decision.
     pub id: u64,
     /// What is blocked.
-    pub network: IpNet,
+    pub prefix: Prefix,
     /// How long from now on; `None` is for good, which CrowdSec does not have: a hundred years.
     pub left: Option<Duration>,
     /// Who decided.
@@ -84,18 +84,13 @@ impl<W: Write> CrowdsecWriter<W> {
 }
 
 fn line<'a>(decision: &CrowdsecDecision<'a>) -> Line<'a> {
-    let network = decision.network;
-    let is_host = network.prefix_len() == network.max_prefix_len();
+    let prefix = decision.prefix;
     let left = decision.left.unwrap_or(FOR_GOOD).min(FOR_GOOD);
     Line {
         id: decision.id,
         origin: decision.origin,
-        scope: if is_host { "Ip" } else { "Range" },
-        value: if is_host {
-            network.addr().to_string()
-        } else {
-            network.to_string()
-        },
+        scope: if prefix.is_host() { "Ip" } else { "Range" },
+        value: prefix.to_string(),
         kind: "ban",
         duration: go_duration(left),
         scenario: decision.reason,
