@@ -1,6 +1,8 @@
 //! Both directions of a flow, joined: originator and responder.
 
+mod handshake;
 mod key;
+mod recent;
 mod table;
 
 use netsec_common::packet::FlowKey;
@@ -8,6 +10,8 @@ use netsec_common::packet::FlowKey;
 use crate::hook::HookId;
 use crate::time::WallTime;
 
+pub use handshake::{Handshakes, completed};
+pub use recent::{RecentTraffic, Recently};
 pub use table::{ConnectionTable, Ended, Timeouts, View};
 
 /// What one direction of a connection counted.

@@ -14,12 +14,13 @@
 //! 9. [`filter`]: which packets and connections are of interest;
 //! 10. [`block`]: the block table, written and read back;
 //! 11. [`feed`]: lists of addresses, as others write them;
-//! 12. [`summary`]: what an interval held;
-//! 13. [`output`]: text for people, JSON Lines for programs;
-//! 14. [`pipeline`]: the stages put together, for any source;
-//! 15. [`replay`]: a capture through the pipeline;
-//! 16. [`live`]: the kernel's events through the pipeline;
-//! 17. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 12. [`guard`]: what is never blocked, and what a block would cut;
+//! 13. [`summary`]: what an interval held;
+//! 14. [`output`]: text for people, JSON Lines for programs;
+//! 15. [`pipeline`]: the stages put together, for any source;
+//! 16. [`replay`]: a capture through the pipeline;
+//! 17. [`live`]: the kernel's events through the pipeline;
+//! 18. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod block;
 pub mod connection;
@@ -27,6 +28,7 @@ pub mod doctor;
 pub mod event;
 pub mod feed;
 pub mod filter;
+pub mod guard;
 pub mod hook;
 pub mod live;
 pub mod object;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
-use crate::connection::{ConnectionTable, Ended, Timeouts};
+use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::filter::Filter;
 use crate::hook::{Hook, HookId};
@@ -53,6 +53,8 @@ pub struct Pipeline<O> {
     interfaces: Vec<u16>,
     hooks: Vec<Hook>,
     table: ConnectionTable,
+    handshakes: Handshakes,
+    recent: RecentTraffic,
     interval: Part,
     total: Part,
     packets_written: u64,
@@ -81,6 +83,8 @@ impl<O: Output> Pipeline<O> {
             table: ConnectionTable::new(settings.timeouts, settings.hash_keys),
             settings,
             output,
+            handshakes: Handshakes::default(),
+            recent: RecentTraffic::default(),
             interfaces: Vec::new(),
             hooks: Vec::new(),
             interval: Part::default(),
@@ -104,6 +108,26 @@ impl<O: Output> Pipeline<O> {
         self.hooks.push(hook);
         self.interfaces.push(interface);
         HookId(id)
+    }
+
+    /// The connections that are open.
+    pub const fn connections(&self) -> &ConnectionTable {
+        &self.table
+    }
+
+    /// Who has completed a handshake.
+    pub const fn handshakes(&self) -> &Handshakes {
+        &self.handshakes
+    }
+
+    /// What was exchanged in the last minute.
+    pub const fn recent(&self) -> &RecentTraffic {
+        &self.recent
+    }
+
+    /// The hooks, in the order of their numbers.
+    pub fn hooks(&self) -> &[Hook] {
+        &self.hooks
     }
 
     /// Marks the beginning of traffic time.
@@ -217,6 +241,7 @@ impl<O: Output> Pipeline<O> {
 
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
+            self.handshakes.note(&connection);
             if !self.settings.filter.matches_flow(&connection.key) {
                 continue;
             }
@@ -269,6 +294,7 @@ impl<O: Output> Sink for Pipeline<O> {
             packets: delta.packets,
         };
         self.interval.read.add(volume);
+        self.recent.add(delta);
         let interface = self.interfaces.get(usize::from(delta.hook.0));
         let interface = interface.copied().unwrap_or_default();
         let mut ended = std::mem::take(&mut self.ended);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry as MapEntry;
+use netsec_common::block::Prefix;
 use netsec_common::packet::{FlowKey, protocol};
 
 use super::key::{KeyHash, canonical, opposite};
@@ -135,6 +136,17 @@ impl ConnectionTable {
             key: entry.oriented(&flow).0,
             opened,
         })
+    }
+
+    /// The open connections of which an end is in the prefix.
+    pub fn touching(&self, prefix: Prefix) -> impl Iterator<Item = Connection> {
+        let is_wanted = move |flow: &FlowKey| {
+            prefix.contains(flow.source()) || prefix.contains(flow.destination())
+        };
+        self.entries
+            .iter()
+            .filter(move |(key, entry)| is_wanted(&key.flow) && entry.has_packets())
+            .map(|(key, entry)| entry.end(&key.flow, EndCause::Shutdown).connection)
     }
 
     /// Takes out the connections that ended before `now`, and partial records of those that have

@@ -3,6 +3,7 @@
 //! One [`KernelEngine`] is one loaded object with its own maps: one hook. Its flow table and ledger
 //! are read through shared memory, its rings on the caller's timer.
 
+mod addresses;
 mod attach;
 mod clock;
 mod egress;
@@ -34,6 +35,7 @@ use crate::event::{Sample, Sink};
 use crate::hook::HookId;
 use crate::time::WallTime;
 
+pub use addresses::HostAddresses;
 pub use attach::{Attachment, XdpMode, XdpModeInUse};
 pub use egress::{EgressAttachment, EgressMeans};
 pub use error::KernelError;

@@ -1,0 +1,160 @@
+//! What this host depends on, read from the system's own files.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Addresses that must not be cut off. Gathered by the caller, so that the rules can be tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// This host's.
+    pub own: Vec<IpAddr>,
+    /// Broadcast addresses of its networks.
+    pub broadcast: Vec<IpAddr>,
+    /// Next hops of its default routes.
+    pub gateways: Vec<IpAddr>,
+    /// Its DNS servers.
+    pub dns: Vec<IpAddr>,
+    /// The other ends of its SSH sessions.
+    pub ssh_peers: Vec<IpAddr>,
+}
+
+/// The servers in a `resolv.conf` (resolv.conf(5)).
+#[must_use]
+pub fn dns_servers(resolv_conf: &str) -> Vec<IpAddr> {
+    resolv_conf
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let address = words.next().filter(|word| *word == "nameserver");
+            let address = address.and_then(|_| words.next())?;
+            // A link-local server has a zone.
+            address.split('%').next()?.parse().ok()
+        })
+        .map(|address: IpAddr| address.to_canonical())
+        .collect()
+}
+
+/// The client in `$SSH_CONNECTION`: `client-address client-port server-address server-port`.
+#[must_use]
+pub fn ssh_client(ssh_connection: &str) -> Option<IpAddr> {
+    let first = ssh_connection.split_whitespace().next()?;
+    let address: IpAddr = first.split('%').next()?.parse().ok()?;
+    Some(address.to_canonical())
+}
+
+/// The other ends of established SSH sessions, from `/proc/net/tcp` or `/proc/net/tcp6`.
+///
+/// Those with port 22 on this side, and those whose socket an SSH server holds on whatever port
+/// (`is_sshd` is asked by inode).
+#[must_use]
+pub fn ssh_peers(proc_net_tcp: &str, is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
+    const SSH: u16 = 22;
+    proc_net_tcp
+        .lines()
+        .skip(1)
+        .filter_map(Socket::read)
+        .filter(|socket| socket.local_port == SSH || is_sshd(socket.inode))
+        .map(|socket| socket.peer)
+        .collect()
+}
+
+/// An established connection.
+struct Socket {
+    local_port: u16,
+    peer: IpAddr,
+    inode: u64,
+}
+
+impl Socket {
+    /// Reads a line; `None` for one that is not established, or no line of that file.
+    fn read(line: &str) -> Option<Self> {
+        const ESTABLISHED: &str = "01";
+        let mut words = line.split_whitespace();
+        let (_, local, peer) = (words.next()?, words.next()?, words.next()?);
+        words.next().filter(|state| *state == ESTABLISHED)?;
+        let (_, local_port) = local.split_once(':')?;
+        let (peer, _) = peer.split_once(':')?;
+        Some(Self {
+            local_port: u16::from_str_radix(local_port, 16).ok()?,
+            peer: address(peer)?,
+            inode: words.nth(5)?.parse().ok()?,
+        })
+    }
+}
+
+/// An address as the kernel prints it: its 32-bit words as numbers of this machine.
+fn address(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| -> Option<[u8; 4]> {
+        let digits = hex.get(at * 8..at * 8 + 8)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    match hex.len() {
+        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
+        32 => {
+            let mut bytes = [0; 16];
+            for (index, place) in bytes.chunks_exact_mut(4).enumerate() {
+                place.copy_from_slice(&word(index)?);
+            }
+            Some(IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn name_servers() {
+        let text = "# by hand\nsearch example.org\nnameserver 192.0.2.53\n nameserver  fe80::1%eth0\n\
+                    nameserver ::ffff:192.0.2.54\nnameserver nonsense\n#nameserver 192.0.2.55\n";
+        assert_eq!(
+            dns_servers(text),
+            addresses(&["192.0.2.53", "fe80::1", "192.0.2.54"])
+        );
+    }
+
+    #[test]
+    fn the_session_in_the_environment() {
+        let client = |text| ssh_client(text).map(|address| address.to_string());
+        assert_eq!(
+            client("192.0.2.7 51000 192.0.2.1 22").as_deref(),
+            Some("192.0.2.7")
+        );
+        assert_eq!(
+            client("::ffff:192.0.2.7 1 :: 22").as_deref(),
+            Some("192.0.2.7")
+        );
+        assert_eq!(
+            client("fe80::7%eth0 1 fe80::1 22").as_deref(),
+            Some("fe80::7")
+        );
+        assert_eq!(client(""), None);
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn established_ssh_sessions() {
+        // Listening; a session on port 22; another service; sshd on port 2222 by inode; closing.
+        let v4 = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 100 1 0\n\
+            1: 010200C0:0016 070200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 101 2 0\n\
+            2: 010200C0:0050 080200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 102 2 0\n\
+            3: 010200C0:08AE 090200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 103 2 0\n\
+            4: 010200C0:0016 0A0200C0:C738 06 00000000:00000000 02:00000000 00000000     0        0 0 2 0\n";
+        let found = ssh_peers(v4, |inode| inode == 103);
+        assert_eq!(found, addresses(&["192.0.2.7", "192.0.2.9"]));
+        let v6 = "header\n\
+            0: 0000000000000000FFFF0000010200C0:0016 0000000000000000FFFF0000070200C0:C738 01 0:0 0:0 0 0 0 7 1\n\
+            1: B80D0120000000000000000001000000:0016 B80D0120000000000000000007000000:C738 01 0:0 0:0 0 0 0 8 1\n";
+        assert_eq!(
+            ssh_peers(v6, |_| false),
+            addresses(&["192.0.2.7", "2001:db8::7"])
+        );
+        assert!(ssh_peers("\u{e9}\n\n1: x y 01\n", |_| true).is_empty());
+    }
+}
