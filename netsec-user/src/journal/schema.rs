@@ -1,0 +1,89 @@
+//! The tables, and their version.
+
+use rusqlite::Connection;
+
+/// Version of the tables below, `PRAGMA user_version`.
+pub(super) const VERSION: i64 = 1;
+
+/// `nets`, which file(1) and SQLite's own tools show.
+const APPLICATION: i64 = 0x6e65_7473;
+
+const TABLES: &str = "
+CREATE TABLE decision (
+    id INTEGER PRIMARY KEY,
+    time_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    address BLOB,
+    length INTEGER,
+    narrowing TEXT NOT NULL,
+    entries INTEGER NOT NULL,
+    until_ns INTEGER,
+    would_cut TEXT NOT NULL,
+    undo TEXT NOT NULL
+) STRICT;
+CREATE INDEX decision_prefix ON decision (address, length);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    decision INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    note TEXT NOT NULL,
+    entries INTEGER NOT NULL,
+    packets INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+CREATE INDEX event_decision ON event (decision);
+CREATE TABLE wanted (
+    list INTEGER NOT NULL,
+    address BLOB NOT NULL,
+    length INTEGER NOT NULL,
+    protocol INTEGER NOT NULL,
+    port INTEGER NOT NULL,
+    rate INTEGER,
+    decision INTEGER NOT NULL,
+    until_ns INTEGER,
+    is_confirmed INTEGER NOT NULL,
+    later_ns INTEGER,
+    PRIMARY KEY (list, address, length, protocol, port)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER decision_stays BEFORE DELETE ON decision BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
+CREATE TRIGGER decision_holds BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
+CREATE TRIGGER event_stays BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
+CREATE TRIGGER event_holds BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
+";
+
+/// Makes the tables of an empty file, and gives the version of the file's.
+pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<i64> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > VERSION {
+        return Ok(version);
+    }
+    let checked: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if checked != "ok" {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+            Some(checked),
+        ));
+    }
+    db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
+    db.execute_batch("PRAGMA synchronous = FULL")?;
+    if version == 0 {
+        let transaction =
+            db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Another process may have made them in the meantime.
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            transaction.execute_batch(TABLES)?;
+            transaction.execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}"
+            ))?;
+        }
+        transaction.commit()?;
+    }
+    Ok(VERSION)
+}
