@@ -4,6 +4,7 @@
 //! are read through shared memory, its rings on the caller's timer.
 
 mod attach;
+mod blocks;
 mod clock;
 mod egress;
 mod error;
@@ -27,7 +28,7 @@ use netsec_common::flow::{FlowRecord, FlowSet};
 use netsec_common::ledger::{Row, Snapshot};
 use netsec_common::sample::{SampleHeader, Sampling};
 
-use self::clock::TickClock;
+use self::clock::{READING_BYTES, TickClock};
 use self::shared::Shared;
 use super::delta::{Change, DeltaReader};
 use crate::event::{Sample, Sink};
@@ -35,6 +36,7 @@ use crate::hook::HookId;
 use crate::time::WallTime;
 
 pub use attach::{Attachment, XdpMode, XdpModeInUse};
+pub use blocks::{BlockMaps, BlockSource};
 pub use egress::{EgressAttachment, EgressMeans};
 pub use error::KernelError;
 pub use interface::{Interface, XdpOnInterface, interface_names};
@@ -51,7 +53,7 @@ const LEDGER_TRIES: u32 = 4_096;
 pub struct KernelEngine {
     hook: HookId,
     ebpf: Ebpf,
-    clock_map: Array<MapData, [u8; 16]>,
+    clock_map: Array<MapData, [u8; READING_BYTES]>,
     control: Shared<Control>,
     rows: Shared<Row>,
     sets: Shared<FlowSet>,
@@ -190,6 +192,7 @@ fn read_sample(hook: HookId, record: &[u8], time: impl FnOnce(u64) -> WallTime) 
         time: time(header.monotonic_ns),
         wire_bytes: header.wire_bytes,
         start: header.start(),
+        fate: header.fate(),
         bytes: Bytes::copy_from_slice(bytes),
     })
 }
