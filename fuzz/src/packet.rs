@@ -26,6 +26,7 @@ pub fn check(data: &[u8]) {
         time: WallTime::from_ns(time),
         wire_bytes: given.wire_bytes,
         start: given.start,
+        fate: netsec_common::sample::Fate::PASSED,
         bytes: Bytes::from(given.bytes),
     };
     let view = PacketView::decode(&sample);

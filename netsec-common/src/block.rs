@@ -13,10 +13,30 @@
 //!
 //! The allowlist lies in the same buckets and is only asked about a packet that a block matched.
 
+mod clock;
 mod entry;
+mod filter;
+mod guard;
+mod hash;
+mod limit;
+mod lookup;
+mod memory;
 mod prefix;
+mod rule;
+mod shape;
+mod table;
+mod upkeep;
 
+pub use clock::BlockClock;
 pub use entry::{
     Action, BlockCounters, BlockEntry, BlockKey, BlockTime, List, Mode, Narrowing, OnSilence,
 };
+pub use guard::{GUARDED, guarded_overlap};
+pub use memory::{
+    Aside, BlockControl, BlockMemory, BlockMemoryAt, BlockSizes, BlockTable, Bucket, EntrySlot,
+    FILTER_WORDS, LAYOUT,
+};
 pub use prefix::{Prefix, PrefixError};
+pub use rule::{Ruling, rule};
+pub use shape::SHAPES_MAX;
+pub use table::{Insertion, Refusal};

@@ -1,6 +1,7 @@
 //! What user space tells the engine: once at load, and while it runs.
 
 use crate::ABI_VERSION;
+use crate::block::BlockTime;
 use crate::sample::Sampling;
 use crate::ticks::Ticks;
 use crate::word::Word;
@@ -69,7 +70,9 @@ pub struct Control {
     /// [`INJECTED`] and the ticks, or zero for the kernel's own clock.
     time: Word,
     idle_ticks: Word,
-    reserved: [Word; 4],
+    /// Time for the block table, when that is injected; zero for the kernel's own clock.
+    block_time: Word,
+    reserved: [Word; 3],
 }
 
 const _: () = assert!(size_of::<Control>() == 64);
@@ -125,6 +128,19 @@ impl Control {
     pub fn inject(&self, now: Ticks) {
         self.time.store(INJECTED | u64::from(now.0));
     }
+
+    /// The block table's injected time, when there is one.
+    #[inline(always)]
+    #[must_use]
+    pub fn injected_block_time(&self) -> Option<BlockTime> {
+        let time = BlockTime(self.block_time.load());
+        (time != BlockTime(0)).then_some(time)
+    }
+
+    /// Replaces the block table's clock by `now`.
+    pub fn inject_block_time(&self, now: BlockTime) {
+        self.block_time.store(now.0);
+    }
 }
 
 /// The kernel's two clocks read at one moment, by the `netsec_clock` program.
@@ -137,19 +153,25 @@ pub struct ClockReading {
     pub ticks: u32,
     /// `CLOCK_MONOTONIC`, nanoseconds.
     pub monotonic_ns: u64,
+    /// The block table's clock: jiffies, of which `ticks` are the low half.
+    pub block_ticks: u64,
 }
 
-const _: () = assert!(size_of::<ClockReading>() == 16);
+const _: () = assert!(size_of::<ClockReading>() == 24);
 
 impl ClockReading {
     /// Reads what the kernel wrote.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
-        let [a, b, c, d, e, f, g, h, monotonic @ ..] = *bytes;
+        let [head, monotonic, block] = bytes.as_chunks::<8>().0 else {
+            return Self::default();
+        };
+        let [a, b, c, d, e, f, g, h] = *head;
         Self {
             abi_version: u32::from_ne_bytes([a, b, c, d]),
             ticks: u32::from_ne_bytes([e, f, g, h]),
-            monotonic_ns: u64::from_ne_bytes(monotonic),
+            monotonic_ns: u64::from_ne_bytes(*monotonic),
+            block_ticks: u64::from_ne_bytes(*block),
         }
     }
 }
@@ -165,6 +187,7 @@ mod tests {
         assert_eq!(control.sampling(), Sampling::Off);
         assert_eq!((control.snap_bytes(), control.injected()), (0, None));
         assert_eq!(control.idle_ticks(), 0);
+        assert_eq!(control.injected_block_time(), None);
     }
 
     /// Each field at its offset, as the kernel reads the word.
@@ -201,18 +224,23 @@ mod tests {
         assert_eq!(control.snap_bytes(), u32::MAX);
         assert_eq!(control.idle_ticks(), u32::MAX - 1);
         assert_eq!(control.injected(), Some(Ticks(u32::MAX)));
+        control.inject_block_time(BlockTime(u64::MAX));
+        assert_eq!(control.injected_block_time(), Some(BlockTime(u64::MAX)));
+        assert_eq!(control.injected(), Some(Ticks(u32::MAX)));
     }
 
     #[test]
     fn a_clock_reading_is_read_as_it_was_written() {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; 24];
         bytes[..4].copy_from_slice(&7_u32.to_ne_bytes());
         bytes[4..8].copy_from_slice(&8_u32.to_ne_bytes());
-        bytes[8..].copy_from_slice(&9_u64.to_ne_bytes());
+        bytes[8..16].copy_from_slice(&9_u64.to_ne_bytes());
+        bytes[16..].copy_from_slice(&10_u64.to_ne_bytes());
         let expected = ClockReading {
             abi_version: 7,
             ticks: 8,
             monotonic_ns: 9,
+            block_ticks: 10,
         };
         assert_eq!(ClockReading::from_bytes(&bytes), expected);
     }

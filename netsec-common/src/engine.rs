@@ -1,5 +1,6 @@
 //! One frame through parser, flow cache, ledger and sampling.
 
+use crate::block::{BlockTable, Ruling, rule};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
@@ -12,11 +13,13 @@ use crate::ticks::Ticks;
 pub enum Verdict {
     /// It goes on.
     Pass,
+    /// A live entry of the block table drops it.
+    Drop,
 }
 
 /// What the engine works on: one CPU's share of the state.
 #[derive(Debug)]
-pub struct Engine<'a, T, S> {
+pub struct Engine<'a, T, B, S> {
     /// Fixed at load.
     pub config: &'a Config,
     /// Changed while running.
@@ -25,12 +28,15 @@ pub struct Engine<'a, T, S> {
     pub row: &'a Row,
     /// This CPU's share of the flow table.
     pub table: &'a T,
+    /// What is dropped.
+    pub blocks: &'a B,
     /// Where header samples go.
     pub samples: &'a S,
 }
 
-impl<T: FlowTable, S> Engine<'_, T, S> {
-    /// Counts a frame, accounts its flow, samples it, and says what becomes of it.
+impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
+    /// Counts a frame, rules on it, accounts its flow if it passes, samples it, and says what becomes
+    /// of it.
     #[inline(always)]
     pub fn process<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> Verdict
     where
@@ -46,43 +52,59 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let packets = match self.account(frame, now) {
-            Ok(packets) => Some(packets),
+        let (packets, ruling) = match self.take(frame, now) {
+            Ok(taken) => taken,
             Err(reason) => {
                 self.row.count(reason);
-                None
+                (None, Ruling::PASS)
             }
         };
-        self.sample(frame, packets);
+        self.sample(frame, packets, &ruling);
         self.row.end();
-        Verdict::Pass
+        if ruling.drops {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
+        }
     }
 
+    /// What was ruled, and the packets that the frame's flow has now; `None` for a frame that is
+    /// dropped.
     #[inline(always)]
-    fn account<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> Result<u32, Counter> {
+    fn take<P: PacketBytes>(
+        &self,
+        frame: &Frame<'_, P>,
+        now: Ticks,
+    ) -> Result<(Option<u32>, Ruling), Counter> {
         if !self.config.is_current() {
             return Err(Counter::NoFlowSet);
         }
         let packet = parse(frame, self.row)?;
+        let ruling = rule(self.blocks, &packet.key, frame.wire_bytes, self.row);
+        if ruling.drops {
+            return Ok((None, ruling));
+        }
         let set_index = set_index(&packet.key, self.config);
         let seen = Observation {
             now,
             bytes: frame.wire_bytes,
             tcp_flags: packet.tcp_flags,
         };
-        account(
+        let idle_ticks = self.control.idle_ticks();
+        let packets = account(
             self.table,
             set_index,
             &packet.key,
             seen,
-            self.control.idle_ticks(),
+            idle_ticks,
             self.row,
-        )
+        )?;
+        Ok((Some(packets), ruling))
     }
 
     /// `packets` is what the frame's flow has now, or `None` for a frame in no flow.
     #[inline(always)]
-    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, packets: Option<u32>)
+    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, packets: Option<u32>, ruling: &Ruling)
     where
         S: SampleSink<P>,
     {
@@ -92,11 +114,11 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             Sampling::OneIn(n) => self.row.one_in(n),
             Sampling::All => true,
         };
-        if !wanted {
+        if !wanted && !ruling.is_sampled {
             return;
         }
         let captured = frame.wire_bytes.min(self.control.snap_bytes());
-        match self.samples.sample(frame, captured) {
+        match self.samples.sample(frame, captured, ruling.fate) {
             Delivery::Sent => self.row.count(Counter::Samples),
             Delivery::Lost => {
                 self.row.count(Counter::SamplesLost);

@@ -4,6 +4,7 @@
 //! the BPF program. Each case names all counters that one frame moves in an empty flow table; a
 //! counter that moves besides them is a failure.
 
+mod blocks;
 mod frame;
 mod host;
 mod ipv4;
@@ -19,6 +20,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+pub use blocks::Blocks;
 pub use rig::{Records, Rig, Samples, Table};
 
 use crate::ledger::{Counter, Snapshot};

@@ -3,7 +3,7 @@
 //! The identity that [`Snapshot::imbalance`] checks holds after every frame:
 //!
 //! ```text
-//! frames = flow_packets + Σ not-IP kinds + Σ malformed reasons + unaccounted
+//! frames = flow_packets + Σ not-IP kinds + Σ malformed reasons + Σ dropped + unaccounted
 //! ```
 
 use crate::word::{Word, observe, publish};
@@ -23,6 +23,10 @@ pub enum Class {
     NotIp,
     /// Frames that could not be read to the end, by reason. Part of the identity.
     Malformed,
+    /// Frames dropped by the block table, by reason: in no flow. Part of the identity.
+    Dropped,
+    /// What the block table did besides: bytes, and frames that it let through.
+    Verdict,
     /// Frames the engine could not account for. Part of the identity; zero unless netsec is broken.
     Unaccounted,
     /// What the flow cache did: inserts, evictions, exports.
@@ -175,6 +179,52 @@ counters! {
     IcmpTruncated = "icmp_truncated", Malformed;
     /// An ICMPv6 header that is cut short.
     Icmpv6Truncated = "icmpv6_truncated", Malformed;
+
+    /// A live entry of the blocklist matched.
+    DroppedByBlock = "dropped_by_block", Dropped;
+    /// More than its entry's rate lets through.
+    DroppedByRateLimit = "dropped_by_rate_limit", Dropped;
+    /// The agent was silent for too long, and then only the allowlist passes.
+    DroppedClosed = "dropped_closed", Dropped;
+
+    /// Bytes of frames dropped by an entry.
+    DroppedByBlockBytes = "dropped_by_block_bytes", Verdict;
+    /// Bytes of frames dropped by a rate limit.
+    DroppedByRateLimitBytes = "dropped_by_rate_limit_bytes", Verdict;
+    /// Bytes of frames dropped because the agent was silent.
+    DroppedClosedBytes = "dropped_closed_bytes", Verdict;
+    /// Frames that a live entry would have dropped, in a dry run.
+    WouldDropByBlock = "would_drop_by_block", Verdict;
+    /// Bytes of those frames.
+    WouldDropByBlockBytes = "would_drop_by_block_bytes", Verdict;
+    /// Frames that a rate limit would have dropped, in a dry run.
+    WouldDropByRateLimit = "would_drop_by_rate_limit", Verdict;
+    /// Bytes of those frames.
+    WouldDropByRateLimitBytes = "would_drop_by_rate_limit_bytes", Verdict;
+    /// Frames that silence of the agent would have dropped, in a dry run.
+    WouldDropClosed = "would_drop_closed", Verdict;
+    /// Bytes of those frames.
+    WouldDropClosedBytes = "would_drop_closed_bytes", Verdict;
+    /// Frames that were to be dropped and matched the allowlist.
+    SavedByAllowlist = "saved_by_allowlist", Verdict;
+    /// Bytes of those frames.
+    SavedByAllowlistBytes = "saved_by_allowlist_bytes", Verdict;
+    /// Frames that were to be dropped, from an address that never is: loopback, link-local, multicast.
+    SavedByGuard = "saved_by_guard", Verdict;
+    /// Bytes of those frames.
+    SavedByGuardBytes = "saved_by_guard_bytes", Verdict;
+    /// Frames within their entry's rate.
+    PassedRateLimit = "passed_rate_limit", Verdict;
+    /// Bytes of those frames.
+    PassedRateLimitBytes = "passed_rate_limit_bytes", Verdict;
+    /// Frames that a live entry matched while the agent was silent and nothing is dropped then.
+    PassedOpen = "passed_open", Verdict;
+    /// Bytes of those frames.
+    PassedOpenBytes = "passed_open_bytes", Verdict;
+    /// Entries that would have matched a frame and had expired: up to one for each shape of entry.
+    ExpiredSeen = "expired_entry_seen", Verdict;
+    /// Bytes of those frames, once for each entry.
+    ExpiredSeenBytes = "expired_entry_seen_bytes", Verdict;
 
     /// The flow cache had no set for the packet.
     NoFlowSet = "no_flow_set", Unaccounted;
@@ -364,12 +414,13 @@ impl Snapshot {
         difference
     }
 
-    /// Frames with an outcome: in a flow, not IP, malformed or unaccounted.
+    /// Frames with an outcome: in a flow, not IP, malformed, dropped or unaccounted.
     #[must_use]
     pub fn explained(&self) -> u64 {
         self.get(Counter::FlowPackets)
             .wrapping_add(self.sum(Class::NotIp))
             .wrapping_add(self.sum(Class::Malformed))
+            .wrapping_add(self.sum(Class::Dropped))
             .wrapping_add(self.sum(Class::Unaccounted))
     }
 

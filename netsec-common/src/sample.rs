@@ -54,7 +54,65 @@ pub enum Delivery {
 pub trait SampleSink<P: PacketBytes> {
     /// Takes a copy of the first `captured` bytes of a frame, or of those at hand where a capture
     /// has fewer.
-    fn sample(&self, frame: &Frame<'_, P>, captured: u32) -> Delivery;
+    fn sample(&self, frame: &Frame<'_, P>, captured: u32, fate: Fate) -> Delivery;
+}
+
+/// What became of the frame that a sample shows, and by which decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// Zero, [`SampleHeader::DROPPED`] or [`SampleHeader::WOULD_DROP`].
+    flag: u16,
+    decision_id: u64,
+}
+
+impl Fate {
+    /// It passed, and nothing was against it.
+    pub const PASSED: Self = Self {
+        flag: 0,
+        decision_id: 0,
+    };
+
+    /// It was dropped by this decision; 0 when no entry matched and everything was closed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn dropped(decision_id: u64) -> Self {
+        Self {
+            flag: SampleHeader::DROPPED,
+            decision_id,
+        }
+    }
+
+    /// It passed, in a dry run of this decision.
+    #[inline(always)]
+    #[must_use]
+    pub const fn would_drop(decision_id: u64) -> Self {
+        Self {
+            flag: SampleHeader::WOULD_DROP,
+            decision_id,
+        }
+    }
+
+    /// Whether it was dropped.
+    #[must_use]
+    pub const fn is_dropped(self) -> bool {
+        self.flag == SampleHeader::DROPPED
+    }
+
+    /// Whether it passed only because nothing is enforced.
+    #[must_use]
+    pub const fn is_dry_run(self) -> bool {
+        self.flag == SampleHeader::WOULD_DROP
+    }
+
+    /// The decision that dropped it, or would have; `None` for a frame that passed.
+    #[must_use]
+    pub const fn decision_id(self) -> Option<u64> {
+        if self.flag == 0 {
+            None
+        } else {
+            Some(self.decision_id)
+        }
+    }
 }
 
 /// Most bytes of a frame that a sample can carry.
@@ -72,16 +130,22 @@ pub struct SampleHeader {
     pub wire_bytes: u32,
     /// Bytes of the frame that follow this header; what comes after them is padding.
     pub captured_bytes: u16,
-    /// The outer VLAN tag that lies beside the frame, [`SampleHeader::TAGGED`] set; 0 when all tags
-    /// are in it.
+    /// The outer VLAN tag that lies beside the frame, [`SampleHeader::TAGGED`] set; that bit is not set
+    /// when all tags are in it. Besides, what became of the frame.
     pub tag: u16,
+    /// The decision that dropped it, or would have.
+    pub decision_id: u64,
 }
 
-const _: () = assert!(size_of::<SampleHeader>() == 16);
+const _: () = assert!(size_of::<SampleHeader>() == 24);
 
 impl SampleHeader {
     /// Tells a tag of VLAN 0 from none.
     pub const TAGGED: u16 = 0x1000;
+    /// The frame was dropped.
+    pub const DROPPED: u16 = 0x2000;
+    /// The frame would have been dropped, had it not been a dry run.
+    pub const WOULD_DROP: u16 = 0x4000;
 
     /// A header for a frame seen at `monotonic_ns`, of which `captured` bytes follow.
     #[expect(
@@ -90,15 +154,32 @@ impl SampleHeader {
     )]
     #[inline(always)]
     #[must_use]
-    pub const fn new(monotonic_ns: u64, wire_bytes: u32, start: Start, captured: u32) -> Self {
+    pub const fn new(
+        monotonic_ns: u64,
+        wire_bytes: u32,
+        start: Start,
+        captured: u32,
+        fate: Fate,
+    ) -> Self {
+        let tag = match start {
+            Start::Tagged { tag } => Self::TAGGED | tag & 0xfff,
+            Start::Ethernet | Start::Network { .. } => 0,
+        };
         Self {
             monotonic_ns,
             wire_bytes,
             captured_bytes: captured as u16,
-            tag: match start {
-                Start::Tagged { tag } => Self::TAGGED | tag & 0xfff,
-                Start::Ethernet | Start::Network { .. } => 0,
-            },
+            tag: tag | fate.flag,
+            decision_id: fate.decision_id,
+        }
+    }
+
+    /// What became of the frame.
+    #[must_use]
+    pub const fn fate(&self) -> Fate {
+        Fate {
+            flag: self.tag & (Self::DROPPED | Self::WOULD_DROP),
+            decision_id: self.decision_id,
         }
     }
 
@@ -131,6 +212,7 @@ impl SampleHeader {
             wire_bytes: u32::from_ne_bytes([a, b, c, d]),
             captured_bytes: u16::from_ne_bytes(captured),
             tag: u16::from_ne_bytes([t, u]),
+            decision_id: word(16)?,
         })
     }
 }
@@ -158,17 +240,33 @@ mod tests {
     #[test]
     fn a_sample_header_is_read_as_it_was_written() {
         let start = Start::Tagged { tag: 0x2007 };
-        let header = SampleHeader::new(0x0102_0304_0506_0708, 1514, start, 64);
+        let dropped = Fate::dropped(0x1112_1314_1516_1718);
+        let header = SampleHeader::new(0x0102_0304_0506_0708, 1514, start, 64, dropped);
         assert_eq!(header.start(), Start::Tagged { tag: 7 });
-        let untagged = SampleHeader::new(1, 60, Start::Ethernet, 60);
+        let untagged = SampleHeader::new(1, 60, Start::Ethernet, 60, Fate::PASSED);
         assert_eq!(untagged.start(), Start::Ethernet);
-        let mut record = [0xee; 20];
+        let mut record = [0xee; 28];
         record[..8].copy_from_slice(&header.monotonic_ns.to_ne_bytes());
         record[8..12].copy_from_slice(&header.wire_bytes.to_ne_bytes());
         record[12..14].copy_from_slice(&header.captured_bytes.to_ne_bytes());
         record[14..16].copy_from_slice(&header.tag.to_ne_bytes());
+        record[16..24].copy_from_slice(&header.decision_id.to_ne_bytes());
         assert_eq!(SampleHeader::read(&record), Some(header));
-        assert_eq!(SampleHeader::read(&record[..16]), Some(header));
-        assert_eq!(SampleHeader::read(&record[..15]), None);
+        assert_eq!(SampleHeader::read(&record[..24]), Some(header));
+        assert_eq!(SampleHeader::read(&record[..23]), None);
+    }
+
+    #[test]
+    fn a_fate_survives_its_header() {
+        for fate in [Fate::PASSED, Fate::dropped(7), Fate::would_drop(u64::MAX)] {
+            for start in [Start::Ethernet, Start::Tagged { tag: 0xfff }] {
+                let header = SampleHeader::new(1, 60, start, 60, fate);
+                assert_eq!((header.fate(), header.start()), (fate, start));
+            }
+        }
+        assert_eq!(Fate::PASSED.decision_id(), None);
+        assert_eq!(Fate::dropped(0).decision_id(), Some(0));
+        assert!(Fate::dropped(7).is_dropped() && !Fate::dropped(7).is_dry_run());
+        assert!(Fate::would_drop(7).is_dry_run() && !Fate::would_drop(7).is_dropped());
     }
 }

@@ -37,6 +37,12 @@ impl Word {
     pub fn store(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
+
+    /// Adds to the word, which other CPUs may be doing as well.
+    #[inline(always)]
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
 }
 
 #[cfg(target_arch = "bpf")]
@@ -65,6 +71,22 @@ impl Word {
     pub fn store(&self, value: u64) {
         // SAFETY: the cell is aligned and alive, and this CPU is its only writer.
         unsafe { self.0.get().write_volatile(value) }
+    }
+
+    /// Adds to the word, which other CPUs may be doing as well.
+    #[inline(always)]
+    pub fn add(&self, amount: u64) {
+        // The compiler has no atomic additions for this target, because none of the first BPF version
+        // gives a result; this one does not.
+        // SAFETY: the cell is aligned, initialised and alive.
+        unsafe {
+            core::arch::asm!(
+                "lock *(u64 *)({at} + 0) += {amount}",
+                at = in(reg) self.0.get(),
+                amount = in(reg) amount,
+                options(nostack, preserves_flags),
+            );
+        }
     }
 }
 

@@ -1,17 +1,18 @@
 //! The hooks: one match from the engine's verdict to the kernel's action.
 
-use aya_ebpf::bindings::xdp_action::XDP_PASS;
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
 use netsec_common::ABI_VERSION;
-use netsec_common::config::{ClockReading, Config};
+use netsec_common::block::{BlockTable, BlockTime};
+use netsec_common::config::{ClockReading, Config, Control};
 use netsec_common::engine::{Engine, Verdict};
 use netsec_common::packet::{Frame, Start};
 use netsec_common::ticks::Ticks;
 
-use crate::maps::{self, Cpu};
+use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
 /// `TC_ACT_UNSPEC` of `linux/pkt_cls.h`, also `TCX_NEXT`: the next program decides.
@@ -30,11 +31,22 @@ pub(crate) fn netsec(ctx: XdpContext) -> u32 {
         start: Start::Ethernet,
         counted_before: false,
     };
-    match run(&frame, maps::config()) {
+    let Some(control) = maps::control() else {
+        return XDP_PASS;
+    };
+    let blocks = Blocks {
+        now: match control.injected_block_time() {
+            Some(now) => now,
+            None => BlockTime(jiffies()),
+        },
+    };
+    match run(&frame, maps::config(), control, &blocks) {
         Some(Verdict::Pass) => {
             debug!(&ctx, "frame of {} bytes", frame.wire_bytes);
             XDP_PASS
         }
+        // A live entry of the block table matched, the allowlist did not, and blocks are enforced.
+        Some(Verdict::Drop) => XDP_DROP,
         // A map without this CPU: nothing can be counted, and nothing may be dropped for it.
         None => XDP_PASS,
     }
@@ -65,17 +77,25 @@ pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
         },
         counted_before: config.is_watched(from),
     };
-    match run(&frame, config) {
-        Some(Verdict::Pass) | None => TC_ACT_UNSPEC,
+    let Some(control) = maps::control() else {
+        return TC_ACT_UNSPEC;
+    };
+    match run(&frame, config, control, &None::<Blocks>) {
+        // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
+        Some(Verdict::Pass | Verdict::Drop) | None => TC_ACT_UNSPEC,
     }
 }
 
 #[inline(always)]
-fn run(frame: &Frame<'_, FrameBytes>, config: &Config) -> Option<Verdict> {
+fn run(
+    frame: &Frame<'_, FrameBytes>,
+    config: &Config,
+    control: &Control,
+    blocks: &impl BlockTable,
+) -> Option<Verdict> {
     // SAFETY: takes no argument and cannot fail.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let row = maps::row(cpu)?;
-    let control = maps::control()?;
     let share = Cpu::new(cpu, config);
     let now = match control.injected() {
         Some(now) => now,
@@ -86,6 +106,7 @@ fn run(frame: &Frame<'_, FrameBytes>, config: &Config) -> Option<Verdict> {
         control,
         row,
         table: &share,
+        blocks,
         samples: &share,
     };
     Some(engine.process(frame, now))
@@ -94,8 +115,13 @@ fn run(frame: &Frame<'_, FrameBytes>, config: &Config) -> Option<Verdict> {
 /// Jiffies: the one clock that costs nothing per packet.
 #[inline(always)]
 fn clock() -> Ticks {
+    Ticks(jiffies() as u32)
+}
+
+#[inline(always)]
+fn jiffies() -> u64 {
     // SAFETY: takes no argument and cannot fail.
-    Ticks(unsafe { bpf_jiffies64() } as u32)
+    unsafe { bpf_jiffies64() }
 }
 
 /// Reads both clocks at one moment into the `CLOCK` map. User space runs it by
@@ -103,11 +129,13 @@ fn clock() -> Ticks {
 #[classifier]
 pub(crate) fn netsec_clock(_ctx: TcContext) -> i32 {
     if let Some(reading) = maps::clock_reading() {
+        let block_ticks = jiffies();
         let now = ClockReading {
             abi_version: ABI_VERSION,
-            ticks: clock().0,
+            ticks: block_ticks as u32,
             // SAFETY: takes no argument and cannot fail.
             monotonic_ns: unsafe { bpf_ktime_get_ns() },
+            block_ticks,
         };
         // SAFETY: the map value is a `ClockReading`; only a test run of this program writes it.
         unsafe { reading.write(now) };

@@ -6,11 +6,13 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_map;
+use netsec_common::Word;
+use netsec_common::block::{Aside, BlockControl, BlockTable, BlockTime, Bucket, EntrySlot};
 use netsec_common::config::{ClockReading, Config, Control, WATCHED_MAX};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, WAYS};
 use netsec_common::ledger::Row;
 use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes};
-use netsec_common::sample::{Delivery, SampleHeader, SampleSink};
+use netsec_common::sample::{Delivery, Fate, SampleHeader, SampleSink};
 
 use crate::packet::FrameBytes;
 
@@ -47,6 +49,23 @@ static RECORDS: ArrayOfMaps<RingBuf<FlowRecord, TEMPLATE_RING_BYTES>, 1> = Array
 #[btf_map]
 static PACKETS: ArrayOfMaps<RingBuf<SampleHeader, TEMPLATE_RING_BYTES>, 1> = ArrayOfMaps::new();
 
+/// The block table. As compiled it has no memory to speak of and its mode is "detect": nothing is looked
+/// up. User space puts a table of its own in place before the object is loaded.
+#[btf_map]
+static BLOCK_CONTROL: Array<BlockControl, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static BLOCK_FILTER: Array<Word, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static BLOCK_BUCKETS: Array<Bucket, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static BLOCK_ENTRIES: Array<EntrySlot, 1, MMAPABLE> = Array::new();
+
+#[btf_map]
+static BLOCK_ASIDES: Array<Aside, 1, MMAPABLE> = Array::new();
+
 /// The configuration where it lies: a copy of the hash keys would not fit in registers.
 #[inline(always)]
 pub(crate) fn config() -> &'static Config {
@@ -72,6 +91,43 @@ pub(crate) fn row(cpu: u32) -> Option<&'static Row> {
 #[inline(always)]
 pub(crate) fn clock_reading() -> Option<*mut ClockReading> {
     CLOCK.get_ptr_mut(0)
+}
+
+/// The block table at the time of a packet.
+pub(crate) struct Blocks {
+    pub(crate) now: BlockTime,
+}
+
+impl BlockTable for Blocks {
+    #[inline(always)]
+    fn control(&self) -> Option<&BlockControl> {
+        BLOCK_CONTROL.get(0)
+    }
+
+    #[inline(always)]
+    fn filter(&self, index: u32) -> Option<&Word> {
+        BLOCK_FILTER.get(index)
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> Option<&Bucket> {
+        BLOCK_BUCKETS.get(index)
+    }
+
+    #[inline(always)]
+    fn entry(&self, index: u32) -> Option<&EntrySlot> {
+        BLOCK_ENTRIES.get(index)
+    }
+
+    #[inline(always)]
+    fn aside(&self, index: u32) -> Option<&Aside> {
+        BLOCK_ASIDES.get(index)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> BlockTime {
+        self.now
+    }
 }
 
 /// One CPU's share of the maps.
@@ -124,11 +180,11 @@ struct Sample<const BYTES: usize> {
 
 impl SampleSink<FrameBytes> for Cpu {
     #[inline(always)]
-    fn sample(&self, frame: &Frame<'_, FrameBytes>, captured: u32) -> Delivery {
+    fn sample(&self, frame: &Frame<'_, FrameBytes>, captured: u32, fate: Fate) -> Delivery {
         match captured {
-            0..=64 => self.sample_sized::<64>(frame, captured),
-            65..=192 => self.sample_sized::<192>(frame, captured),
-            _ => self.sample_sized::<384>(frame, captured.min(384)),
+            0..=64 => self.sample_sized::<64>(frame, captured, fate),
+            65..=192 => self.sample_sized::<192>(frame, captured, fate),
+            _ => self.sample_sized::<384>(frame, captured.min(384), fate),
         }
     }
 }
@@ -139,6 +195,7 @@ impl Cpu {
         &self,
         frame: &Frame<'_, FrameBytes>,
         captured: u32,
+        fate: Fate,
     ) -> Delivery {
         let Some(mut entry) = PACKETS
             .get(self.number)
@@ -154,6 +211,7 @@ impl Cpu {
                 frame.wire_bytes,
                 frame.start,
                 captured,
+                fate,
             ));
             copy(frame.bytes, captured as usize, &mut (*sample).bytes);
         }

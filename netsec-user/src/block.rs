@@ -4,12 +4,16 @@
 //! table they are ticks of the kernel's clock, so that a step of the wall clock neither lengthens nor
 //! shortens a block.
 
+mod table;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use netsec_common::block::{Action, BlockKey, Mode, OnSilence, Prefix};
 
 use crate::time::WallTime;
+
+pub use table::{HostEnforcer, KernelEnforcer, TableEnforcer};
 
 /// An entry of the block table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,17 @@ pub enum BlockError {
     Rate {
         /// The rate asked for.
         packets_per_s: u32,
+    },
+    /// A port of a protocol that has none, or port 0.
+    #[error(
+        "no packet is to port {port} of protocol {protocol}: ports are 1 to 65535 of TCP (6), UDP (17) \
+         and SCTP (132)"
+    )]
+    Port {
+        /// IP protocol number.
+        protocol: u8,
+        /// The port asked for.
+        port: u16,
     },
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use netsec_common::flow::EndReason;
 use netsec_common::packet::{FlowKey, Start};
+use netsec_common::sample::Fate;
 
 use crate::hook::HookId;
 use crate::time::WallTime;
@@ -18,6 +19,8 @@ pub struct Sample {
     pub wire_bytes: u32,
     /// What the first byte of `bytes` is.
     pub start: Start,
+    /// What became of the frame.
+    pub fate: Fate,
     /// As much of the frame as was captured.
     pub bytes: Bytes,
 }

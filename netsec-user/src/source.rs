@@ -1,5 +1,6 @@
 //! Where traffic comes from.
 
+pub mod blocks;
 pub mod capture;
 pub mod compare;
 pub mod delta;

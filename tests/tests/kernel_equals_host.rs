@@ -185,6 +185,8 @@ fn unmoved(total: &Snapshot) -> Vec<&'static str> {
         // The kernel takes no frame that is shorter than an Ethernet header.
         Class::Malformed => counter != Counter::EthernetTruncated,
         Class::Elsewhere | Class::Unaccounted | Class::Lost => false,
+        // There is no block table.
+        Class::Dropped | Class::Verdict => false,
     };
     let unmoved = total
         .iter()

@@ -90,9 +90,10 @@ impl Prefix {
         Self::masked(bits, length)
     }
 
-    /// The first address as a number, IPv4-mapped.
-    pub(super) const fn bits(self) -> u128 {
-        self.bits
+    /// The two halves of the first address as a number, IPv4-mapped.
+    #[expect(clippy::cast_possible_truncation, reason = "halves of 64 bits")]
+    pub(super) const fn halves(self) -> [u64; 2] {
+        [(self.bits >> 64) as u64, self.bits as u64]
     }
 
     /// Length out of 128.

@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 use super::*;
+use crate::block::BlockMemoryAt;
 use crate::fixtures::{Case, Rig, cases, differences, host_cases, moved};
 use crate::ledger::Snapshot;
 use crate::packet::Start;
+use crate::sample::Fate;
 
 fn case(name: &str) -> Case {
     cases().into_iter().find(|case| case.name == name).unwrap()
@@ -113,7 +115,7 @@ fn no_sample_is_asked_for_more_than_the_frame_has() {
     #[derive(Default)]
     struct Asked(core::cell::RefCell<Vec<(u32, u32)>>);
     impl SampleSink<&[u8]> for Asked {
-        fn sample(&self, frame: &Frame<'_, &[u8]>, captured: u32) -> Delivery {
+        fn sample(&self, frame: &Frame<'_, &[u8]>, captured: u32, _fate: Fate) -> Delivery {
             self.0.borrow_mut().push((captured, frame.wire_bytes));
             Delivery::Sent
         }
@@ -128,6 +130,7 @@ fn no_sample_is_asked_for_more_than_the_frame_has() {
             control: &rig.control,
             row: &rig.row,
             table: &rig.table,
+            blocks: &None::<BlockMemoryAt<'_>>,
             samples: &asked,
         };
         let frame = Frame {
@@ -315,6 +318,8 @@ fn every_counter_of_a_frame_is_in_the_table() {
             Class::Elsewhere | Class::Unaccounted | Class::Cache | Class::Lost | Class::Sample => {
                 false
             }
+            // The block table has verdict tables of its own.
+            Class::Dropped | Class::Verdict => false,
         })
         .filter(|counter| !host_only.contains(counter))
         .filter(|counter| {

@@ -56,6 +56,7 @@ impl Coverage {
             .get(Counter::FlowPackets)
             .saturating_add(ledger.sum(Class::NotIp))
             .saturating_add(ledger.sum(Class::Malformed))
+            .saturating_add(ledger.sum(Class::Dropped))
             .saturating_sub(ledger.get(Counter::RecordsLostPackets));
         Self {
             frames: ledger.get(Counter::Frames),
@@ -159,6 +160,10 @@ impl fmt::Display for Identity<'_> {
         self.kinds(f, Class::NotIp)?;
         write!(f, " + {} malformed", count(ledger.sum(Class::Malformed)))?;
         self.kinds(f, Class::Malformed)?;
+        if ledger.sum(Class::Dropped) != 0 {
+            write!(f, " + {} dropped", count(ledger.sum(Class::Dropped)))?;
+            self.kinds(f, Class::Dropped)?;
+        }
         write!(
             f,
             " + {} unaccounted",

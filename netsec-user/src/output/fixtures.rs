@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use netsec_common::ledger::{Counter, Row, Snapshot};
 use netsec_common::packet::{FlowKey, Start, Vlan, protocol};
+use netsec_common::sample::Fate;
 
 use super::Sensor;
 use crate::connection::{Connection, Side};
@@ -41,6 +42,7 @@ pub(super) fn sample(bytes: &[u8]) -> Sample {
         time: NOON,
         wire_bytes: u32::try_from(bytes.len()).unwrap(),
         start: Start::Ethernet,
+        fate: Fate::PASSED,
         bytes: Bytes::copy_from_slice(bytes),
     }
 }

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use etherparse::{PacketBuilder, TcpHeader};
 use netsec_common::packet::{Start, protocol};
+use netsec_common::sample::Fate;
 use proptest::prelude::*;
 
 use super::dns::Question;
@@ -21,6 +22,7 @@ fn decode_from(start: Start, bytes: &[u8], wire_bytes: usize) -> PacketView {
         time: WallTime::default(),
         wire_bytes: u32::try_from(wire_bytes).unwrap(),
         start,
+        fate: Fate::PASSED,
         bytes: Bytes::copy_from_slice(bytes),
     })
 }

@@ -5,16 +5,18 @@ mod difference;
 use netsec_common::engine::Verdict;
 use netsec_common::ledger::Snapshot;
 
+use super::blocks::HostBlocks;
 use super::engine::{FrameEngine, FrameError};
 use super::host::{HostEngine, HostFrame};
-use super::kernel::{KernelError, KernelReplay, NotSent};
+use super::kernel::{BlockMaps, KernelError, KernelReplay, NotSent};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
 
 pub use difference::Difference;
 
-/// `XDP_PASS` of `linux/bpf.h`.
+/// `XDP_DROP` and `XDP_PASS` of `linux/bpf.h`.
+const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
 /// Two engines that have to agree on everything: action, counters, records of flows that left
@@ -114,6 +116,23 @@ impl Comparison {
         Ok(difference.none_in(&[])?)
     }
 
+    /// As [`Self::load`], each engine with a block table for so many entries, to be written alike.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_blocking(
+        object: &[u8],
+        hook: HookId,
+        settings: &EngineSettings,
+        capacity: u32,
+    ) -> Result<(Self, HostBlocks, BlockMaps), KernelError> {
+        let (kernel, in_kernel) = KernelReplay::load_blocking(object, hook, settings, capacity)?;
+        let on_host = HostBlocks::new(capacity);
+        let host = HostEngine::new(hook, settings).with_blocks(on_host.clone());
+        Ok((Self::of(host, kernel), on_host, in_kernel))
+    }
+
     /// Frames that went through both.
     #[must_use]
     pub const fn frames(&self) -> u64 {
@@ -207,6 +226,7 @@ impl FrameEngine for BothEngines {
 const fn action_of(verdict: Verdict) -> u32 {
     match verdict {
         Verdict::Pass => XDP_PASS,
+        Verdict::Drop => XDP_DROP,
     }
 }
 

@@ -11,9 +11,10 @@ use netsec_common::engine::{Engine, Verdict};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable};
 use netsec_common::ledger::{Row, Snapshot};
 use netsec_common::packet::{Frame, Start};
-use netsec_common::sample::{Delivery, SampleSink};
+use netsec_common::sample::{Delivery, Fate, SampleSink};
 use netsec_common::ticks::Ticks;
 
+use super::blocks::{BlockStore as _, HostBlocks};
 use super::engine::FrameEngine;
 use super::reading::{CaptureReader, Changes, Scan, TICK_NS};
 use crate::event::{Sample, Sink};
@@ -41,6 +42,7 @@ pub struct HostEngine {
     control: Control,
     row: Row,
     table: HostTable,
+    blocks: Option<HostBlocks>,
     reader: CaptureReader,
 }
 
@@ -64,8 +66,17 @@ impl HostEngine {
             control,
             row: Row::new(),
             table: HostTable::new(sets as usize),
+            blocks: None,
             reader: CaptureReader::new(hook, sets as usize, Scan::Touched),
         }
+    }
+
+    /// The engine with a block table: what that drops is in no flow, as if the capture's host had had
+    /// the table.
+    #[must_use]
+    pub fn with_blocks(mut self, blocks: HostBlocks) -> Self {
+        self.blocks = Some(blocks);
+        self
     }
 
     /// Which hook it stands for.
@@ -88,13 +99,14 @@ impl HostEngine {
             .reader
             .advance(frame.time, &table.sets, &table.changes, sink);
         let verdict = self.run(frame, now);
-        if let Some(captured) = self.table.wanted.take() {
+        if let Some((captured, fate)) = self.table.wanted.take() {
             let end = frame.bytes.len().min(captured as usize);
             sink.sample(Sample {
                 hook: self.hook(),
                 time: frame.time,
                 wire_bytes: frame.wire_bytes,
                 start: frame.start,
+                fate,
                 bytes: Bytes::copy_from_slice(frame.bytes.get(..end).unwrap_or_default()),
             });
         }
@@ -119,11 +131,14 @@ impl HostEngine {
 
     #[inline]
     fn run(&self, frame: &HostFrame<'_>, now: Ticks) -> Verdict {
+        let blocks = self.blocks.as_ref();
+        let blocks = blocks.map(|blocks| blocks.memory().at(HostBlocks::time(frame.time)));
         let engine = Engine {
             config: &self.config,
             control: &self.control,
             row: &self.row,
             table: &self.table,
+            blocks: &blocks,
             samples: &self.table,
         };
         engine.process(
@@ -149,7 +164,7 @@ impl FrameEngine for HostEngine {
     fn process(&mut self, frame: &HostFrame<'_>, sink: &mut impl Sink) -> Result<(), Infallible> {
         match self.process(frame, sink) {
             // A replay has nobody to keep the frame from.
-            Verdict::Pass => Ok(()),
+            Verdict::Pass | Verdict::Drop => Ok(()),
         }
     }
 
@@ -167,8 +182,8 @@ impl FrameEngine for HostEngine {
 struct HostTable {
     sets: Vec<FlowSet>,
     changes: Changes,
-    /// Bytes of the current frame that a sample should carry.
-    wanted: Cell<Option<u32>>,
+    /// Bytes of the current frame that a sample should carry, and what became of it.
+    wanted: Cell<Option<(u32, Fate)>>,
 }
 
 impl HostTable {
@@ -209,8 +224,8 @@ impl FlowTable for HostTable {
 }
 
 impl SampleSink<&[u8]> for HostTable {
-    fn sample(&self, _frame: &Frame<'_, &[u8]>, captured: u32) -> Delivery {
-        self.wanted.set(Some(captured));
+    fn sample(&self, _frame: &Frame<'_, &[u8]>, captured: u32, fate: Fate) -> Delivery {
+        self.wanted.set(Some((captured, fate)));
         Delivery::Sent
     }
 }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod attach;
+mod blocks;
 mod clock;
 mod egress;
 mod error;
@@ -28,7 +29,7 @@ use netsec_common::flow::{FlowRecord, FlowSet};
 use netsec_common::ledger::{Row, Snapshot};
 use netsec_common::sample::{SampleHeader, Sampling};
 
-use self::clock::TickClock;
+use self::clock::{READING_BYTES, TickClock};
 use self::shared::Shared;
 use super::delta::{Change, DeltaReader};
 use crate::event::{Sample, Sink};
@@ -37,6 +38,7 @@ use crate::time::WallTime;
 
 pub use addresses::HostAddresses;
 pub use attach::{Attachment, XdpMode, XdpModeInUse};
+pub use blocks::{BlockMaps, BlockSource};
 pub use egress::{EgressAttachment, EgressMeans};
 pub use error::KernelError;
 pub use interface::{Interface, XdpOnInterface, interface_names};
@@ -53,7 +55,7 @@ const LEDGER_TRIES: u32 = 4_096;
 pub struct KernelEngine {
     hook: HookId,
     ebpf: Ebpf,
-    clock_map: Array<MapData, [u8; 16]>,
+    clock_map: Array<MapData, [u8; READING_BYTES]>,
     control: Shared<Control>,
     rows: Shared<Row>,
     sets: Shared<FlowSet>,
@@ -192,6 +194,7 @@ fn read_sample(hook: HookId, record: &[u8], time: impl FnOnce(u64) -> WallTime) 
         time: time(header.monotonic_ns),
         wire_bytes: header.wire_bytes,
         start: header.start(),
+        fate: header.fate(),
         bytes: Bytes::copy_from_slice(bytes),
     })
 }

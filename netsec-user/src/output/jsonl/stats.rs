@@ -70,6 +70,12 @@ struct CoverageStats<'a> {
     flows: Counts<'a>,
     not_ip: Counts<'a>,
     malformed: u64,
+    /// Frames dropped by the block table; in no flow.
+    dropped: u64,
+    #[serde(flatten)]
+    dropped_reasons: Counts<'a>,
+    #[serde(flatten)]
+    verdicts: Counts<'a>,
     unaccounted: u64,
     #[serde(flatten)]
     unaccounted_reasons: Counts<'a>,
@@ -201,6 +207,9 @@ impl<'a> CoverageStats<'a> {
             flows: class(Class::Flow),
             not_ip: class(Class::NotIp),
             malformed: ledger.sum(Class::Malformed),
+            dropped: ledger.sum(Class::Dropped),
+            dropped_reasons: class(Class::Dropped),
+            verdicts: class(Class::Verdict),
             unaccounted: ledger.sum(Class::Unaccounted),
             unaccounted_reasons: class(Class::Unaccounted),
             imbalance: coverage.imbalance,

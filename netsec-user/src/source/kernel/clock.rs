@@ -6,6 +6,7 @@ use aya::Ebpf;
 use aya::maps::{Array, MapData};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
 use netsec_common::ABI_VERSION;
+use netsec_common::block::BlockClock;
 use netsec_common::config::ClockReading;
 use netsec_common::ticks::Ticks;
 
@@ -17,6 +18,9 @@ use crate::time::{WallTime, monotonic_offset_ns};
 
 /// The program that reads both clocks at one moment.
 pub(super) const PROGRAM: &str = "netsec_clock";
+
+/// The value of the map `CLOCK`.
+pub(super) const READING_BYTES: usize = size_of::<ClockReading>();
 
 /// `CONFIG_HZ` as kernels are built.
 const TICKS_PER_SECOND: [u32; 5] = [100, 200, 250, 300, 1000];
@@ -43,6 +47,8 @@ pub(super) struct TickClock {
     tick_ns: i64,
     /// The tick of the latest reading.
     anchor: Ticks,
+    /// The same tick on the block table's clock.
+    anchor_block: u64,
     /// `CLOCK_MONOTONIC` when it began, as near as the readings so far tell.
     anchor_ns: i64,
     wall_offset_ns: i64,
@@ -52,7 +58,7 @@ impl TickClock {
     /// Measures the tick, and reads all clocks. Takes a tenth of a second.
     pub(super) fn measure(
         ebpf: &Ebpf,
-        map: &Array<MapData, [u8; 16]>,
+        map: &Array<MapData, [u8; READING_BYTES]>,
     ) -> Result<Self, KernelError> {
         let before = read(ebpf, map)?;
         std::thread::sleep(MEASURED);
@@ -70,7 +76,7 @@ impl TickClock {
     /// the object has to speak this ABI.
     pub(super) fn replaced(
         ebpf: &Ebpf,
-        map: &Array<MapData, [u8; 16]>,
+        map: &Array<MapData, [u8; READING_BYTES]>,
         tick_ns: i64,
     ) -> Result<Self, KernelError> {
         Ok(Self::start(tick_ns, &read(ebpf, map)?))
@@ -80,6 +86,7 @@ impl TickClock {
         Self {
             tick_ns,
             anchor: Ticks(reading.ticks),
+            anchor_block: reading.block_ticks,
             anchor_ns: reading.monotonic_ns.cast_signed(),
             wall_offset_ns: 0,
         }
@@ -89,7 +96,7 @@ impl TickClock {
     pub(super) fn synchronise(
         &mut self,
         ebpf: &Ebpf,
-        map: &Array<MapData, [u8; 16]>,
+        map: &Array<MapData, [u8; READING_BYTES]>,
     ) -> Result<(), KernelError> {
         self.refine(&read(ebpf, map)?);
         let offset_ns = monotonic_offset_ns().map_err(|error| KernelError::System {
@@ -108,6 +115,7 @@ impl TickClock {
         let now = Ticks(reading.ticks);
         let expected = self.tick_start_ns(now);
         self.anchor = now;
+        self.anchor_block = reading.block_ticks;
         self.anchor_ns = expected.min(reading.monotonic_ns.cast_signed());
     }
 
@@ -122,6 +130,15 @@ impl TickClock {
 
     pub(super) const fn tick_ns(&self) -> i64 {
         self.tick_ns
+    }
+
+    /// The block table's clock.
+    pub(super) const fn block_clock(&self) -> BlockClock {
+        BlockClock {
+            ticks: self.anchor_block,
+            monotonic_ns: self.anchor_ns.unsigned_abs(),
+            tick_ns: self.tick_ns.unsigned_abs(),
+        }
     }
 
     /// A reading of `CLOCK_MONOTONIC` in wall time.
@@ -155,7 +172,10 @@ fn tick_ns(before: &ClockReading, after: &ClockReading) -> i64 {
     1_000_000_000 / i64::from(nearest)
 }
 
-fn read(ebpf: &Ebpf, map: &Array<MapData, [u8; 16]>) -> Result<ClockReading, KernelError> {
+fn read(
+    ebpf: &Ebpf,
+    map: &Array<MapData, [u8; READING_BYTES]>,
+) -> Result<ClockReading, KernelError> {
     let program: &SchedClassifier = ebpf
         .program(PROGRAM)
         .ok_or(KernelError::ObjectWithout { name: PROGRAM })?
@@ -198,6 +218,7 @@ mod tests {
             abi_version: ABI_VERSION,
             ticks: u32::try_from(ticks).unwrap().wrapping_add(u32::MAX - 5),
             monotonic_ns,
+            block_ticks: ticks + u64::from(u32::MAX - 5),
         }
     }
 
@@ -232,6 +253,7 @@ mod tests {
                     abi_version: ABI_VERSION,
                     ticks,
                     monotonic_ns,
+                    block_ticks: ticks.into(),
                 };
                 let before = reading(u32::MAX, 5);
                 let elapsed = (hz / 10).wrapping_add_signed(offset);

@@ -1,6 +1,7 @@
 //! What can go wrong at the kernel's door, and what to do about it.
 
 use std::io;
+use std::path::PathBuf;
 
 use aya::EbpfError;
 use aya::maps::MapError;
@@ -138,6 +139,30 @@ pub enum KernelError {
     AbiVersion {
         /// The object's version.
         object: u32,
+    },
+    /// The block table that an earlier netsec left pinned cannot be used.
+    #[error(
+        "the block table pinned in {} cannot be used: {reason}\n\
+         try: the netsec that pinned it; or, to give up what it blocks: netsec is stopped, then rm -r {}",
+        folder.display(),
+        folder.display()
+    )]
+    Pins {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no BPF file system to share or keep maps in.
+    #[error(
+        "{what} needs a BPF file system: {reason}\n\
+         try: mount -t bpf bpf /sys/fs/bpf"
+    )]
+    NoBpfFs {
+        /// What it is needed for.
+        what: &'static str,
+        /// What the kernel says.
+        reason: String,
     },
     /// The kernel's list of interfaces or CPUs could not be read.
     #[error("cannot read {what}: {reason}")]

@@ -16,9 +16,11 @@ use nix::sys::mman::ProtFlags;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::time::interval;
 
+use super::super::blocks::REPLAY_CLOCK;
 use super::super::delta::DeltaReader;
 use super::super::reading::TICK_NS;
 use super::KernelEngine;
+use super::blocks::{BlockMaps, BlockSource};
 use super::clock::{self, TickClock};
 use super::error::KernelError;
 use super::privilege::require_capabilities;
@@ -63,6 +65,7 @@ struct Purpose {
     /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
     /// freed from user space, between two frames.
     is_replay: bool,
+    blocks: BlockSource,
 }
 
 impl KernelSettings {
@@ -91,8 +94,35 @@ impl KernelEngine {
             load: load_xdp,
             watched: [0; WATCHED_MAX],
             is_replay: false,
+            blocks: BlockSource::None,
         };
-        Self::load_program(object, hook, settings, &purpose)
+        Self::load_program(object, hook, settings, &purpose).map(|(engine, _)| engine)
+    }
+
+    /// As [`Self::load`], with a block table, in mode "detect" until its writer says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_blocking(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+        blocks: &BlockSource,
+    ) -> Result<(Self, BlockMaps), KernelError> {
+        let purpose = Purpose {
+            load: load_xdp,
+            watched: [0; WATCHED_MAX],
+            is_replay: false,
+            blocks: blocks.clone(),
+        };
+        let (engine, blocks) = Self::load_program(object, hook, settings, &purpose)?;
+        Ok((
+            engine,
+            blocks.ok_or(KernelError::ObjectWithout {
+                name: "block table",
+            })?,
+        ))
     }
 
     /// As [`Self::load`], for test runs on one CPU: that one has all slots of the settings.
@@ -100,11 +130,13 @@ impl KernelEngine {
         object: &[u8],
         hook: HookId,
         settings: &KernelSettings,
-    ) -> Result<Self, KernelError> {
+        blocks: &BlockSource,
+    ) -> Result<(Self, Option<BlockMaps>), KernelError> {
         let purpose = Purpose {
             load: load_xdp,
             watched: [0; WATCHED_MAX],
             is_replay: true,
+            blocks: blocks.clone(),
         };
         Self::load_program(object, hook, settings, &purpose)
     }
@@ -128,11 +160,12 @@ impl KernelEngine {
             load: load_egress,
             watched: [0; WATCHED_MAX],
             is_replay: false,
+            blocks: BlockSource::None,
         };
         for (place, index) in purpose.watched.iter_mut().zip(watched) {
             *place = *index;
         }
-        Self::load_program(object, hook, settings, &purpose)
+        Self::load_program(object, hook, settings, &purpose).map(|(engine, _)| engine)
     }
 
     fn load_program(
@@ -140,7 +173,7 @@ impl KernelEngine {
         hook: HookId,
         settings: &KernelSettings,
         purpose: &Purpose,
-    ) -> Result<Self, KernelError> {
+    ) -> Result<(Self, Option<BlockMaps>), KernelError> {
         require_capabilities()?;
         lift_memory_limit();
         let cpus = cpus()?;
@@ -153,7 +186,7 @@ impl KernelEngine {
             watched: purpose.watched,
             hash_keys: engine.hash_keys,
         };
-        let mut ebpf = load_object(object, &config, settings.kernel_log)?;
+        let mut ebpf = load_object(object, &config, settings.kernel_log, &purpose.blocks)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
         let (records_bytes, packets_bytes) = settings.ring_bytes(cpus);
         let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
@@ -191,7 +224,19 @@ impl KernelEngine {
             clock_map,
         };
         engine.set_control(&settings.engine);
-        Ok(engine)
+        let blocks = match &purpose.blocks {
+            BlockSource::None => None,
+            BlockSource::New(_) | BlockSource::Pinned(..) => {
+                let clock = if purpose.is_replay {
+                    REPLAY_CLOCK
+                } else {
+                    engine.clock.block_clock()
+                };
+                let keys = &config.hash_keys;
+                Some(BlockMaps::of_object(&engine.ebpf, clock, keys)?)
+            }
+        };
+        Ok((engine, blocks))
     }
 
     /// Writes what can change while the engine runs. No frame comes before this: nothing is
@@ -224,11 +269,18 @@ pub(super) fn cpus() -> Result<u32, KernelError> {
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-fn load_object(object: &[u8], config: &Config, kernel_log: bool) -> Result<Ebpf, KernelError> {
+fn load_object(
+    object: &[u8],
+    config: &Config,
+    kernel_log: bool,
+    blocks: &BlockSource,
+) -> Result<Ebpf, KernelError> {
     let config_bytes = config.to_bytes();
     let sets = (config.set_mask + 1).saturating_mul(config.cpus);
     let log_level = u8::from(kernel_log) * LOG_DEBUG;
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    blocks.apply(&mut loader);
+    loader
         .override_global("CONFIG", &config_bytes, true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .map_max_entries("FLOWS", sets)
@@ -325,7 +377,9 @@ fn share<T: SharedEntry>(
         .map_err(|source| KernelError::Share { name, source })
 }
 
-fn take_clock_map(ebpf: &mut Ebpf) -> Result<Array<MapData, [u8; 16]>, KernelError> {
+fn take_clock_map(
+    ebpf: &mut Ebpf,
+) -> Result<Array<MapData, [u8; clock::READING_BYTES]>, KernelError> {
     const NAME: &str = "CLOCK";
     let map = ebpf
         .take_map(NAME)

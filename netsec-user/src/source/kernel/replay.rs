@@ -9,11 +9,12 @@ use netsec_common::packet::{Frame, Start, parse};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+use super::super::blocks::HostBlocks;
 use super::super::engine::{FrameEngine, FrameError};
 use super::super::host::HostFrame;
 use super::super::reading::{CaptureReader, Changes, Scan};
 use super::not_sent::{NotSent, Unfit};
-use super::{KernelEngine, KernelError, KernelSettings, read_sample};
+use super::{BlockMaps, BlockSource, KernelEngine, KernelError, KernelSettings, read_sample};
 use crate::event::Sink;
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
@@ -52,16 +53,43 @@ impl KernelReplay {
         hook: HookId,
         settings: &EngineSettings,
     ) -> Result<Self, KernelError> {
+        Self::load_from(object, hook, settings, &BlockSource::None).map(|(replay, _)| replay)
+    }
+
+    /// As [`Self::load`], with a block table for so many entries. Its time is that of the frames, in
+    /// microseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_blocking(
+        object: &[u8],
+        hook: HookId,
+        settings: &EngineSettings,
+        capacity: u32,
+    ) -> Result<(Self, BlockMaps), KernelError> {
+        let source = BlockSource::New(capacity);
+        let (replay, blocks) = Self::load_from(object, hook, settings, &source)?;
+        let name = "block table";
+        Ok((replay, blocks.ok_or(KernelError::ObjectWithout { name })?))
+    }
+
+    fn load_from(
+        object: &[u8],
+        hook: HookId,
+        settings: &EngineSettings,
+        blocks: &BlockSource,
+    ) -> Result<(Self, Option<BlockMaps>), KernelError> {
         let kernel = KernelSettings {
             engine: *settings,
             records_ring_bytes: RING_BYTES,
             packets_ring_bytes: RING_BYTES,
             kernel_log: false,
         };
-        let engine = KernelEngine::load_replay(object, hook, &kernel)?;
+        let (engine, blocks) = KernelEngine::load_replay(object, hook, &kernel, blocks)?;
         let cpu = stay_on_one_cpu()?;
         let sets = settings.sets_per_cpu(1);
-        Ok(Self {
+        let replay = Self {
             engine,
             config: Config {
                 abi_version: ABI_VERSION,
@@ -76,7 +104,8 @@ impl KernelReplay {
             scratch: Row::new(),
             sent: 0,
             not_sent: NotSent::default(),
-        })
+        };
+        Ok((replay, blocks))
     }
 
     /// Sends one frame through the program, and gives the program's answer: 1 is `XDP_DROP`, 2 is
@@ -101,6 +130,7 @@ impl KernelReplay {
         let now = self.reader.advance(frame.time, sets, &self.changes, sink);
         self.note_set(frame);
         self.engine.inject_time(now);
+        self.engine.inject_block_time(HostBlocks::time(frame.time));
         let outcome = self.engine.test_run(frame.bytes, 1)?;
         self.sent += 1;
         self.collect(frame, sink);

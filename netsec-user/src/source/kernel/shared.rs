@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
 
+use netsec_common::Word;
+use netsec_common::block::{Aside, BlockControl, Bucket, EntrySlot};
 use netsec_common::config::Control;
 use netsec_common::flow::FlowSet;
 use netsec_common::ledger::Row;
@@ -25,6 +27,16 @@ unsafe impl SharedEntry for Control {}
 unsafe impl SharedEntry for Row {}
 // SAFETY: an array of slots, each an array of `Word`.
 unsafe impl SharedEntry for FlowSet {}
+// SAFETY: `Word` itself.
+unsafe impl SharedEntry for Word {}
+// SAFETY: made of `Word`s.
+unsafe impl SharedEntry for BlockControl {}
+// SAFETY: made of `Word`s.
+unsafe impl SharedEntry for Bucket {}
+// SAFETY: made of `Word`s.
+unsafe impl SharedEntry for EntrySlot {}
+// SAFETY: three `Word`s, 24 bytes.
+unsafe impl SharedEntry for Aside {}
 
 /// All elements of a `BPF_F_MMAPABLE` array.
 pub(super) struct Shared<T> {
@@ -54,6 +66,12 @@ impl<T: SharedEntry> Shared<T> {
             mapped_bytes: bytes,
             _entries: PhantomData,
         })
+    }
+
+    /// The first element; there is one, or nothing could be mapped.
+    pub(super) const fn first(&self) -> &T {
+        // SAFETY: as for `as_slice`; a mapping of no element is refused.
+        unsafe { self.start.as_ref() }
     }
 
     pub(super) const fn as_slice(&self) -> &[T] {

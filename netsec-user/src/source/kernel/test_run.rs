@@ -5,6 +5,7 @@ use std::time::Duration;
 use aya::maps::Array;
 use aya::programs::{ProgramError, ProgramInfo, TestRun as _, TestRunAttrs, TestRunOptions, Xdp};
 use aya_obj::programs::XdpAttachType;
+use netsec_common::block::BlockTime;
 use netsec_common::flow::FlowSet;
 use netsec_common::ticks::Ticks;
 
@@ -99,6 +100,13 @@ impl KernelEngine {
     pub fn inject_time(&self, now: Ticks) {
         if let [control] = self.control.as_slice() {
             control.inject(now);
+        }
+    }
+
+    /// Replaces the block table's clock by `now` for the frames that follow.
+    pub fn inject_block_time(&self, now: BlockTime) {
+        if let [control] = self.control.as_slice() {
+            control.inject_block_time(now);
         }
     }
 
