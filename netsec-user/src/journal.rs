@@ -99,7 +99,7 @@ impl Journal {
     /// When it is not on the disk.
     pub fn end(&mut self, keys: &[BlockKey], events: &[Event]) -> Result<(), JournalError> {
         self.transact(|transaction| {
-            let mut delete = transaction.prepare_cached(
+            let mut delete = transaction.prepare(
                 "DELETE FROM wanted WHERE list = ?1 AND address = ?2 AND length = ?3 \
                  AND protocol = ?4 AND port = ?5",
             )?;
@@ -138,7 +138,7 @@ impl Journal {
     ///
     /// When it cannot be read.
     pub fn wanted(&self, visitor: &mut dyn FnMut(Wanted)) -> Result<(), JournalError> {
-        let read = || -> rusqlite::Result<()> {
+        let mut read = || -> rusqlite::Result<()> {
             let mut select = self.db.prepare(
                 "SELECT list, address, length, protocol, port, rate, decision, until_ns, \
                  is_confirmed, later_ns FROM wanted",
@@ -160,7 +160,7 @@ impl Journal {
     pub fn decision(&self, id: u64) -> Result<Option<Decision>, JournalError> {
         let sql = format!("{} WHERE id = ?1", record::SELECT_DECISION);
         self.db
-            .prepare_cached(&sql)
+            .prepare(&sql)
             .and_then(|mut select| select.query_row([integer(id)], read_decision).optional())
             .map_err(|error| self.error(error))
     }
@@ -178,7 +178,7 @@ impl Journal {
         );
         let read = || -> rusqlite::Result<Vec<Decision>> {
             let mut found = Vec::new();
-            let mut select = self.db.prepare_cached(&sql)?;
+            let mut select = self.db.prepare(&sql)?;
             for shorter in (0..=prefix.length()).filter_map(|n| Prefix::new(prefix.address(), n)) {
                 let rows = select.query_map(
                     params![address(shorter), length(shorter)],
@@ -201,7 +201,7 @@ impl Journal {
     /// When it cannot be read.
     pub fn offences(&self, prefix: Prefix, since: WallTime) -> Result<u32, JournalError> {
         self.db
-            .prepare_cached(
+            .prepare(
                 "SELECT count(*) FROM decision WHERE address = ?1 AND length = ?2 \
                  AND kind = 'block' AND time_ns >= ?3",
             )
@@ -219,7 +219,7 @@ impl Journal {
     /// When it cannot be read.
     pub fn events(&self, decision: u64) -> Result<Vec<Event>, JournalError> {
         let read = || -> rusqlite::Result<Vec<Event>> {
-            let mut select = self.db.prepare_cached(&format!(
+            let mut select = self.db.prepare(&format!(
                 "SELECT time_ns, kind, actor, note, entries, packets, bytes FROM event \
                  WHERE decision = ?1 ORDER BY seq DESC LIMIT {HISTORY_MAX}"
             ))?;
@@ -267,7 +267,7 @@ fn from_id(id: i64) -> u64 {
 
 fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> rusqlite::Result<()> {
     let evidence = decision.evidence.join("\n");
-    let mut insert = transaction.prepare_cached(
+    let mut insert = transaction.prepare(
         "INSERT INTO decision (id, time_ns, kind, actor, reason, evidence, address, length, \
          narrowing, entries, until_ns, would_cut, undo) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -294,7 +294,7 @@ fn insert_wanted<'a>(
     transaction: &Transaction<'_>,
     wanted: impl IntoIterator<Item = &'a Wanted>,
 ) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
+    let mut insert = transaction.prepare(
         "INSERT OR REPLACE INTO wanted (list, address, length, protocol, port, rate, decision, \
          until_ns, is_confirmed, later_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
@@ -317,7 +317,7 @@ fn insert_wanted<'a>(
 }
 
 fn insert_events(transaction: &Transaction<'_>, events: &[Event]) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
+    let mut insert = transaction.prepare(
         "INSERT INTO event (decision, time_ns, kind, actor, note, entries, packets, bytes) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;

@@ -15,21 +15,25 @@
 //! 10. [`block`]: the block table, written and read back;
 //! 11. [`feed`]: lists of addresses, as others write them;
 //! 12. [`guard`]: what is never blocked, and what a block would cut;
-//! 13. [`summary`]: what an interval held;
-//! 14. [`output`]: text for people, JSON Lines for programs;
-//! 15. [`pipeline`]: the stages put together, for any source;
-//! 16. [`replay`]: a capture through the pipeline;
-//! 17. [`live`]: the kernel's events through the pipeline;
-//! 18. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 13. [`journal`]: the history of decisions;
+//! 14. [`decide`]: what is blocked, for how long, and the record of it;
+//! 15. [`summary`]: what an interval held;
+//! 16. [`output`]: text for people, JSON Lines for programs;
+//! 17. [`pipeline`]: the stages put together, for any source;
+//! 18. [`replay`]: a capture through the pipeline;
+//! 19. [`live`]: the kernel's events through the pipeline;
+//! 20. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod block;
 pub mod connection;
+//DECIDE
 pub mod doctor;
 pub mod event;
 pub mod feed;
 pub mod filter;
 pub mod guard;
 pub mod hook;
+pub mod journal;
 pub mod live;
 pub mod object;
 pub mod output;

@@ -1,0 +1,415 @@
+//! Requests, answered at a desk.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
+use netsec_common::packet::protocol;
+use netsec_common::sample::Sampling;
+
+use super::wire::{
+    Added, Answer, DecisionView, Entry, Failure, ImportResult, ListName, PAGE, Request, Status,
+    Terms, Verified, Why,
+};
+use crate::block::BlockState;
+use crate::decide::{BlockRequest, Desk, DeskError, Drift, Standing};
+use crate::feed;
+use crate::journal::{Decision, Wanted};
+
+/// Most differences that are named.
+const NAMED_MAX: usize = 100;
+
+/// What the answer needs that is not on the desk.
+pub struct Around<'a> {
+    /// Hooks that are watched, in words.
+    pub hooks: &'a [String],
+    /// Changes which packets are sampled.
+    pub set_sampling: &'a mut dyn FnMut(Sampling),
+    /// Frames refused so far.
+    pub bad_frames: u64,
+}
+
+/// Serves a request. Who may ask is the caller's to check.
+///
+/// # Errors
+///
+/// Why it is not served.
+pub fn answer(
+    request: &Request,
+    desk: &mut Desk<'_>,
+    around: &mut Around<'_>,
+) -> Result<Answer, Failure> {
+    match request {
+        Request::Status {} => Ok(Answer::Status(status(desk, around))),
+        Request::Add {
+            list,
+            prefix,
+            terms,
+        } => add(desk, *list, prefix, terms, around).map(Answer::Added),
+        Request::Delete {
+            list,
+            prefix,
+            decision,
+        } => delete(desk, *list, prefix.as_deref(), *decision),
+        Request::Confirm { decision } => {
+            let confirmed = desk.confirm(*decision, "root").map_err(failure)?;
+            let entries = confirmed.iter().map(|wanted| entry(wanted, None, None));
+            Ok(Answer::Confirmed(entries.collect()))
+        }
+        Request::Page { list, after } => {
+            let after = after.as_ref().map(|entry| key(*list, entry)).transpose()?;
+            let page = desk.state.book.page((*list).into(), after, PAGE, desk.table);
+            Ok(Answer::Page(page.iter().map(standing).collect()))
+        }
+        Request::ImportBegin { list, terms } => {
+            let request = block_request(terms)?;
+            let decision = desk.begin_import((*list).into(), &request);
+            Ok(Answer::Import(ImportResult {
+                decision,
+                ..ImportResult::default()
+            }))
+        }
+        Request::ImportPart {
+            list,
+            decision,
+            entries,
+            terms,
+        } => import(desk, *list, *decision, entries, terms),
+        Request::Why { subject } => why(desk, subject).map(Answer::Why),
+        Request::Verify {} => Ok(Answer::Verified(verify(desk))),
+        Request::Mode { mode } => {
+            desk.table.set_mode(parse_mode(mode)?);
+            Ok(Answer::Done {})
+        }
+        Request::Sampling { which, n } => {
+            (around.set_sampling)(sampling(which, *n)?);
+            Ok(Answer::Done {})
+        }
+    }
+}
+
+fn status(desk: &Desk<'_>, around: &Around<'_>) -> Status {
+    let book = &desk.state.book;
+    let usage = desk.table.usage();
+    let in_force = desk.table.in_force(desk.now);
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        hooks: around.hooks.to_vec(),
+        mode: mode_name(in_force.mode).to_owned(),
+        silent: in_force.silent.map(|silence| silence_name(silence).to_owned()),
+        blocks: book.count(List::Block) as u64,
+        allowed: book.count(List::Allow) as u64,
+        protected: desk.state.guard.protected().count() as u64,
+        automatic: book.automatic() as u64,
+        table: (usage.entries, usage.capacity),
+        refused: usage.refused,
+        connections: desk.traffic.connections.len() as u64,
+        journal: book.trouble().map(str::to_owned),
+        unrecorded: book.unrecorded(),
+        repaired: book.repaired(),
+        bad_frames: around.bad_frames,
+    }
+}
+
+fn add(
+    desk: &mut Desk<'_>,
+    list: ListName,
+    text: &str,
+    terms: &Terms,
+    around: &Around<'_>,
+) -> Result<Added, Failure> {
+    let prefix = prefix(text)?;
+    let request = block_request(terms)?;
+    let blocked = match list {
+        ListName::Block => desk.block(prefix, &request),
+        ListName::Allow => desk.allow(prefix, &request),
+    }
+    .map_err(failure)?;
+    let mut shown = entry(&blocked.wanted, None, None);
+    shown.actor.clone_from(&request.actor);
+    shown.reason.clone_from(&request.reason);
+    shown.in_table = blocked.is_verified;
+    Ok(Added {
+        entry: shown,
+        dry_run: request.is_dry_run,
+        verified: blocked.is_verified,
+        cuts: blocked.cut.to_string(),
+        mode: mode_name(desk.table.mode()).to_owned(),
+        interfaces: interfaces(around.hooks),
+        unrecorded: desk.state.book.trouble().map(str::to_owned),
+    })
+}
+
+/// The names of the interfaces that blocks hold on.
+fn interfaces(hooks: &[String]) -> Vec<String> {
+    hooks
+        .iter()
+        .filter_map(|hook| hook.strip_suffix(" ingress"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn delete(
+    desk: &mut Desk<'_>,
+    list: ListName,
+    text: Option<&str>,
+    decision: Option<u64>,
+) -> Result<Answer, Failure> {
+    let taken = match (text, decision) {
+        (Some(text), _) => desk.remove(list.into(), prefix(text)?, "root"),
+        (None, Some(id)) => desk.remove_decision(id, "root"),
+        (None, None) => return Err(malformed("neither a prefix nor a decision")),
+    }
+    .map_err(failure)?;
+    let shown = taken.iter().take(NAMED_MAX);
+    let entries = shown.map(|(wanted, state)| entry(wanted, state.as_ref(), None));
+    Ok(Answer::Deleted(entries.collect()))
+}
+
+fn import(
+    desk: &mut Desk<'_>,
+    list: ListName,
+    decision: u64,
+    entries: &[(String, Option<u64>)],
+    terms: &Terms,
+) -> Result<Answer, Failure> {
+    let request = block_request(terms)?;
+    let part = entries
+        .iter()
+        .map(|(text, seconds)| Ok((prefix(text)?, seconds.map(Duration::from_secs))))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let imported = desk.import(decision, list.into(), &part, &request);
+    Ok(Answer::Import(ImportResult {
+        decision: imported.id,
+        entries: imported.entries,
+        refused: imported.refused,
+    }))
+}
+
+fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
+    let mut why = Why {
+        subject: subject.to_owned(),
+        mode: mode_name(desk.table.mode()).to_owned(),
+        ..Why::default()
+    };
+    let book = &desk.state.book;
+    let decisions = if let Ok(id) = subject.trim_start_matches('#').parse::<u64>() {
+        let decision = book.decision(id).ok_or_else(|| Failure {
+            kind: "failed".to_owned(),
+            message: format!("there is no decision {id}"),
+        })?;
+        vec![decision]
+    } else {
+        let prefix = prefix(subject)?;
+        let found = desk.why(prefix.address());
+        why.entry = found.as_ref().map(standing);
+        why.protected = desk.state.guard.check(prefix, true).err().map(|r| r.to_string());
+        let mut decisions = book.about(prefix);
+        let by_list = found.and_then(|standing| standing.decision);
+        if let Some(decision) = by_list.filter(|one| !decisions.iter().any(|d| d.id == one.id)) {
+            decisions.insert(0, decision);
+        }
+        decisions
+    };
+    why.history = decisions.iter().map(|decision| view(desk, decision)).collect();
+    Ok(why)
+}
+
+fn view(desk: &Desk<'_>, decision: &Decision) -> DecisionView {
+    let about = decision.prefix.map(|prefix| format!(" {prefix}"));
+    let events = desk.state.book.events(decision.id);
+    let event = |event: &crate::journal::Event| {
+        let mut line = format!("{} {} by {}", event.time, event.kind.name(), event.actor);
+        if event.entries != 1 {
+            line += &format!(", {} entries", event.entries);
+        }
+        if event.packets > 0 {
+            line += &format!(", {} packets {} bytes dropped", event.packets, event.bytes);
+        }
+        if !event.note.is_empty() {
+            line += &format!(": {}", event.note);
+        }
+        line
+    };
+    DecisionView {
+        id: decision.id,
+        time_ns: decision.time.as_ns(),
+        what: format!(
+            "{}{} ({})",
+            decision.kind,
+            about.unwrap_or_default(),
+            decision.narrowing
+        ),
+        actor: decision.actor.clone(),
+        reason: decision.reason.clone(),
+        evidence: decision.evidence.clone(),
+        until_ns: decision.until.map(crate::time::WallTime::as_ns),
+        would_cut: decision.would_cut.clone(),
+        undo: decision.undo.clone(),
+        events: events.iter().map(event).collect(),
+    }
+}
+
+fn verify(desk: &Desk<'_>) -> Verified {
+    let found = desk.state.book.verify(desk.table, desk.now);
+    let name = |drift: &Drift| match drift {
+        Drift::Missing => "missing",
+        Drift::Unwanted => "unwanted",
+        Drift::Differs => "differs",
+    };
+    let named = found.drift.iter().take(NAMED_MAX);
+    Verified {
+        compared: found.compared,
+        drift: found.drift.len() as u64,
+        named: named
+            .map(|(key, drift)| (key.prefix.to_string(), name(drift).to_owned()))
+            .collect(),
+    }
+}
+
+fn standing(standing: &Standing) -> Entry {
+    entry(&standing.wanted, standing.state.as_ref(), standing.decision.as_ref())
+}
+
+fn entry(wanted: &Wanted, state: Option<&BlockState>, decision: Option<&Decision>) -> Entry {
+    let block = &wanted.block;
+    let (protocol, port) = match block.key.narrowing {
+        Narrowing::Any => (None, None),
+        Narrowing::Protocol(protocol) => (Some(protocol), None),
+        Narrowing::Port { protocol, port } => (Some(protocol), Some(port)),
+    };
+    let (action, packets_per_s) = match (block.key.list, block.action) {
+        (List::Allow, _) => ("allow", None),
+        (List::Block, Action::Drop) => ("drop", None),
+        (List::Block, Action::RateLimit { packets_per_s }) => ("limit", Some(packets_per_s)),
+    };
+    let ns = crate::time::WallTime::as_ns;
+    Entry {
+        prefix: block.key.prefix.to_string(),
+        protocol,
+        port,
+        action: action.to_owned(),
+        packets_per_s,
+        decision: block.decision_id,
+        actor: decision.map(|d| d.actor.clone()).unwrap_or_default(),
+        reason: decision.map(|d| d.reason.clone()).unwrap_or_default(),
+        until_ns: wanted.later.map(ns),
+        confirm_by_ns: block.until.filter(|_| !wanted.is_confirmed).map(ns),
+        packets: state.map_or(0, |state| state.packets),
+        bytes: state.map_or(0, |state| state.bytes),
+        last_ns: state.and_then(|state| state.last).map(ns),
+        in_table: state.is_some(),
+    }
+}
+
+fn key(list: ListName, entry: &Entry) -> Result<BlockKey, Failure> {
+    Ok(BlockKey {
+        list: list.into(),
+        prefix: prefix(&entry.prefix)?,
+        narrowing: narrowing(entry.protocol, entry.port),
+    })
+}
+
+fn block_request(terms: &Terms) -> Result<BlockRequest, Failure> {
+    let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+    if terms.lifetime_s == Some(0) {
+        return Err(malformed("a block for no time"));
+    }
+    Ok(BlockRequest {
+        actor: terms.actor.clone(),
+        reason: terms.reason.clone(),
+        evidence: Vec::new(),
+        narrowing: narrowing(terms.protocol, terms.port),
+        packets_per_s: terms.packets_per_s,
+        lifetime: seconds(terms.lifetime_s),
+        force: terms.force,
+        confirm: seconds(terms.confirm_s),
+        is_dry_run: terms.dry_run,
+    })
+}
+
+/// A port without a protocol is one of TCP.
+fn narrowing(protocol: Option<u8>, port: Option<u16>) -> Narrowing {
+    match (protocol, port) {
+        (None, None) => Narrowing::Any,
+        (Some(protocol), None) => Narrowing::Protocol(protocol),
+        (protocol, Some(port)) => Narrowing::Port {
+            protocol: protocol.unwrap_or(protocol::TCP),
+            port,
+        },
+    }
+}
+
+fn prefix(text: &str) -> Result<Prefix, Failure> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Prefix::host(address));
+    }
+    feed::prefix(text).map_err(|error| malformed(&error.to_string()))
+}
+
+/// The mode of a name.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn parse_mode(name: &str) -> Result<Mode, Failure> {
+    match name {
+        "detect" => Ok(Mode::Detect),
+        "dry-run" => Ok(Mode::DryRun),
+        "enforce" => Ok(Mode::Enforce),
+        _ => Err(malformed("the mode is detect, dry-run or enforce")),
+    }
+}
+
+const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Detect => "detect",
+        Mode::DryRun => "dry-run",
+        Mode::Enforce => "enforce",
+    }
+}
+
+const fn silence_name(silence: OnSilence) -> &'static str {
+    match silence {
+        OnSilence::Static => "static",
+        OnSilence::Open => "open",
+        OnSilence::Closed => "closed",
+    }
+}
+
+fn sampling(which: &str, n: u32) -> Result<Sampling, Failure> {
+    match (which, n) {
+        ("off", _) => Ok(Sampling::Off),
+        ("all", _) => Ok(Sampling::All),
+        ("first", 1..) => Ok(Sampling::FirstOfFlow(n)),
+        ("one-in", 1..) => Ok(Sampling::OneIn(n)),
+        _ => Err(malformed("sampling is off, all, first or one-in, the latter two with n > 0")),
+    }
+}
+
+fn failure(error: DeskError) -> Failure {
+    let kind = match &error {
+        DeskError::Refused(_) | DeskError::Capped(_) => "refused",
+        DeskError::Table(_) | DeskError::Exists { .. } | DeskError::Unknown(_) => "failed",
+    };
+    Failure {
+        kind: kind.to_owned(),
+        message: error.to_string(),
+    }
+}
+
+fn malformed(what: &str) -> Failure {
+    Failure {
+        kind: "malformed".to_owned(),
+        message: what.to_owned(),
+    }
+}
+
+impl From<ListName> for List {
+    fn from(name: ListName) -> Self {
+        match name {
+            ListName::Block => Self::Block,
+            ListName::Allow => Self::Allow,
+        }
+    }
+}
