@@ -9,4 +9,4 @@ pub mod client;
 pub mod server;
 pub mod wire;
 
-pub use self::answer::answer;
+pub use self::answer::{Around, answer};

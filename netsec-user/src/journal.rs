@@ -22,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 pub use self::error::JournalError;
 pub use self::record::{Decision, Event, EventKind, Wanted};
-use self::record::{address, from_ns, integer, length, key_columns, read_decision, read_wanted, to_ns};
+use self::record::{address, integer, key_columns, length, read_decision, read_wanted, to_ns};
 use crate::time::WallTime;
 
 /// The file's name in the state directory.
@@ -76,7 +76,7 @@ impl Journal {
     pub fn record(&mut self, decision: &Decision, wanted: &[Wanted]) -> Result<(), JournalError> {
         self.transact(|transaction| {
             insert_decision(transaction, decision)?;
-            insert_wanted(transaction, wanted)
+            insert_wanted(transaction, &mut wanted.iter())
         })
     }
 
@@ -87,7 +87,7 @@ impl Journal {
     /// When it is not on the disk.
     pub fn want(&mut self, wanted: &[Wanted], events: &[Event]) -> Result<(), JournalError> {
         self.transact(|transaction| {
-            insert_wanted(transaction, wanted)?;
+            insert_wanted(transaction, &mut wanted.iter())?;
             insert_events(transaction, events)
         })
     }
@@ -116,11 +116,11 @@ impl Journal {
     /// # Errors
     ///
     /// When it is not on the disk.
-    pub fn catch_up<'a>(
+    pub fn catch_up(
         &mut self,
         decisions: &[Decision],
         events: &[Event],
-        wanted: impl Iterator<Item = &'a Wanted>,
+        wanted: &mut dyn Iterator<Item = &Wanted>,
     ) -> Result<(), JournalError> {
         self.transact(|transaction| {
             for decision in decisions {
@@ -180,10 +180,8 @@ impl Journal {
             let mut found = Vec::new();
             let mut select = self.db.prepare(&sql)?;
             for shorter in (0..=prefix.length()).filter_map(|n| Prefix::new(prefix.address(), n)) {
-                let rows = select.query_map(
-                    params![address(shorter), length(shorter)],
-                    read_decision,
-                )?;
+                let rows =
+                    select.query_map(params![address(shorter), length(shorter)], read_decision)?;
                 for decision in rows {
                     found.push(decision?);
                 }
@@ -223,9 +221,8 @@ impl Journal {
                 "SELECT time_ns, kind, actor, note, entries, packets, bytes FROM event \
                  WHERE decision = ?1 ORDER BY seq DESC LIMIT {HISTORY_MAX}"
             ))?;
-            let rows = select.query_map([integer(decision)], |row| {
-                record::read_event(decision, row)
-            })?;
+            let rows =
+                select.query_map([integer(decision)], |row| record::read_event(decision, row))?;
             let mut events: Vec<Event> = rows.collect::<rusqlite::Result<_>>()?;
             events.reverse();
             Ok(events)
@@ -240,7 +237,9 @@ impl Journal {
     /// When it cannot be read.
     pub fn last_id(&self) -> Result<u64, JournalError> {
         self.db
-            .query_row("SELECT coalesce(max(id), 0) FROM decision", [], |row| row.get(0))
+            .query_row("SELECT coalesce(max(id), 0) FROM decision", [], |row| {
+                row.get(0)
+            })
             .map(from_id)
             .map_err(|error| self.error(error))
     }
@@ -290,9 +289,9 @@ fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> rusqli
     Ok(())
 }
 
-fn insert_wanted<'a>(
+fn insert_wanted(
     transaction: &Transaction<'_>,
-    wanted: impl IntoIterator<Item = &'a Wanted>,
+    wanted: &mut dyn Iterator<Item = &Wanted>,
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare(
         "INSERT OR REPLACE INTO wanted (list, address, length, protocol, port, rate, decision, \

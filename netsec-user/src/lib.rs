@@ -22,11 +22,13 @@
 //! 17. [`pipeline`]: the stages put together, for any source;
 //! 18. [`replay`]: a capture through the pipeline;
 //! 19. [`live`]: the kernel's events through the pipeline;
-//! 20. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 20. [`api`]: the control socket;
+//! 21. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
+pub mod api;
 pub mod block;
 pub mod connection;
-//DECIDE
+pub mod decide;
 pub mod doctor;
 pub mod event;
 pub mod feed;

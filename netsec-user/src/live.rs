@@ -3,15 +3,21 @@
 use std::io;
 use std::time::Duration;
 
+use netsec_common::block::Mode;
+use netsec_common::sample::Sampling;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use crate::block::{Enforcer as _, KernelEnforcer};
+use crate::decide::{Desk, State, Tables, Traffic};
 use crate::event::{FlowDelta, Sample, Sink};
+use crate::guard::gather;
 use crate::hook::{Direction, Hook, HookId};
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
 use crate::source::kernel::{
-    Attachment, EgressAttachment, EgressMeans, Interface, KernelEngine, KernelError,
+    Attachment, BlockSource, EgressAttachment, EgressMeans, Interface, KernelEngine, KernelError,
     KernelSettings, XdpMode,
 };
 use crate::time::WallTime;
@@ -21,6 +27,12 @@ const DRAIN: Duration = Duration::from_millis(20);
 
 /// How often the flow tables are read: every so many times the rings are emptied.
 const DRAINS_PER_READ: u32 = 10;
+
+/// How often the block table is looked after: every so many readings of the flow tables.
+const READS_PER_UPKEEP: u32 = 5;
+
+/// How often the guard looks at the machine again: every so many times the block table is.
+const UPKEEPS_PER_GATHER: u32 = 10;
 
 /// A year: longer than the runtime's timers can be told apart from "until told to".
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -38,7 +50,15 @@ pub struct LiveSettings {
     pub kernel: KernelSettings,
     /// Stop after this long; `None` is until told to.
     pub duration: Option<Duration>,
+    /// Entries of each interface's block table.
+    pub block_entries: u32,
+    /// Whether blocks are enforced.
+    pub enforcement: Mode,
 }
+
+/// What somebody asks the running sensor for, served between two readings: given the desk, the hooks
+/// in words, and what changes the sampling.
+pub type Ask = Box<dyn FnOnce(Desk<'_>, &[String], &mut dyn FnMut(Sampling)) + Send>;
 
 /// Why the sensor stopped.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +95,10 @@ enum AnyAttachment {
 #[derive(Debug)]
 pub struct Live {
     taps: Vec<Tap>,
+    tables: Tables,
+    state: State,
+    asks: mpsc::Receiver<Ask>,
+    hooks: Vec<String>,
     stop: Stop,
     duration: Option<Duration>,
     /// Room for samples; empty between two drains.
@@ -84,12 +108,17 @@ pub struct Live {
 impl Live {
     /// Loads and attaches one engine per interface. `object` is netsec's eBPF object.
     ///
+    /// What `state` wants is in the block tables before the first frame; `asks` are served by
+    /// [`Self::run`].
+    ///
     /// # Errors
     ///
     /// [`LiveError::Kernel`]; nothing stays attached then.
     pub async fn open<O: Output>(
         object: &[u8],
         settings: &LiveSettings,
+        mut state: State,
+        asks: mpsc::Receiver<Ask>,
         pipeline: &mut Pipeline<O>,
     ) -> Result<Self, LiveError> {
         // From here on a signal ends the run in good order, not the process.
@@ -101,16 +130,34 @@ impl Live {
         }
         let watched: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
         let mut taps = Vec::new();
+        let mut tables = Tables::default();
         for interface in &interfaces {
-            taps.push(open_ingress(object, settings, interface, pipeline)?);
+            taps.push(load_ingress(
+                object,
+                settings,
+                interface,
+                &mut tables,
+                pipeline,
+            )?);
+        }
+        fill(&mut state, &mut tables, settings.enforcement).await;
+        for (tap, interface) in taps.iter_mut().zip(&interfaces) {
+            attach_ingress(tap, interface, settings.mode)?;
+        }
+        for interface in &interfaces {
             if settings.egress {
                 taps.push(open_egress(
                     object, settings, interface, &watched, pipeline,
                 )?);
             }
         }
+        let hook = |hook: &Hook| format!("{} {}", hook.interface, hook.direction);
         Ok(Self {
             taps,
+            tables,
+            state,
+            asks,
+            hooks: pipeline.hooks().iter().map(hook).collect(),
             stop,
             duration: settings.duration,
             samples: Vec::new(),
@@ -136,6 +183,10 @@ impl Live {
                     break;
                 }
                 () = &mut end => break,
+                Some(ask) = self.asks.recv() => {
+                    self.serve(ask, pipeline);
+                    continue;
+                }
                 _ = drains.tick() => {}
             }
             self.drain(pipeline);
@@ -146,8 +197,36 @@ impl Live {
                     .tick(WallTime::now(), &self.readings())
                     .map_err(LiveError::Output)?;
             }
+            if count.is_multiple_of(DRAINS_PER_READ * READS_PER_UPKEEP) {
+                let now = WallTime::now();
+                self.tables.heartbeat(now);
+                self.state.book.tick(&mut self.tables, now);
+            }
+            if count.is_multiple_of(DRAINS_PER_READ * READS_PER_UPKEEP * UPKEEPS_PER_GATHER) {
+                self.state.refresh(gather().await.facts, &mut self.tables);
+            }
         }
         self.finish(pipeline)
+    }
+
+    fn serve<O: Output>(&mut self, ask: Ask, pipeline: &Pipeline<O>) {
+        let desk = Desk {
+            state: &mut self.state,
+            table: &mut self.tables,
+            traffic: Traffic {
+                connections: pipeline.connections(),
+                handshakes: pipeline.handshakes(),
+                recent: pipeline.recent(),
+            },
+            now: WallTime::now(),
+        };
+        let taps = &self.taps;
+        let mut set_sampling = |sampling| {
+            for tap in taps {
+                tap.engine.set_sampling(sampling);
+            }
+        };
+        ask(desk, &self.hooks, &mut set_sampling);
     }
 
     fn finish<O: Output>(mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
@@ -226,24 +305,51 @@ impl<O: Output> Sink for InOrder<'_, O> {
     }
 }
 
-fn open_ingress<O: Output>(
+/// Puts all that is wanted into the tables, before the first frame is seen.
+async fn fill(state: &mut State, tables: &mut Tables, mode: Mode) {
+    let gathered = gather().await;
+    for unknown in &gathered.unknown {
+        log::warn!("the guard protects less than it should: {unknown}");
+    }
+    if let Some(trouble) = state.book.trouble() {
+        log::warn!("{trouble}; blocks go on without it");
+    }
+    let now = WallTime::now();
+    state.refresh(gathered.facts, tables);
+    let (restored, adopted) = state.book.restore(tables, now);
+    if restored + adopted > 0 {
+        log::info!("{restored} blocks restored from the journal, {adopted} found in the kernel");
+    }
+    tables.heartbeat(now);
+    tables.set_mode(mode);
+}
+
+fn load_ingress<O: Output>(
     object: &[u8],
     settings: &LiveSettings,
     interface: &Interface,
+    tables: &mut Tables,
     pipeline: &mut Pipeline<O>,
 ) -> Result<Tap, KernelError> {
     let hook = pipeline.add_hook(Hook {
         interface: interface.name.clone(),
         direction: Direction::Ingress,
     });
-    let mut engine = KernelEngine::load(object, hook, &settings.kernel)?;
-    let attachment = engine.attach(interface, settings.mode)?;
-    report(interface, &engine, &attachment);
+    let blocks = BlockSource::New(settings.block_entries);
+    let (engine, blocks) = KernelEngine::load_blocking(object, hook, &settings.kernel, &blocks)?;
+    tables.push(KernelEnforcer::new(blocks));
     Ok(Tap {
         hook,
         engine,
-        attachment: Some(AnyAttachment::Ingress(attachment)),
+        attachment: None,
     })
+}
+
+fn attach_ingress(tap: &mut Tap, interface: &Interface, mode: XdpMode) -> Result<(), KernelError> {
+    let attachment = tap.engine.attach(interface, mode)?;
+    report(interface, &tap.engine, &attachment);
+    tap.attachment = Some(AnyAttachment::Ingress(attachment));
+    Ok(())
 }
 
 fn open_egress<O: Output>(

@@ -20,6 +20,7 @@ use crate::journal::{Decision, Wanted};
 const NAMED_MAX: usize = 100;
 
 /// What the answer needs that is not on the desk.
+#[expect(missing_debug_implementations, reason = "it holds a function")]
 pub struct Around<'a> {
     /// Hooks that are watched, in words.
     pub hooks: &'a [String],
@@ -58,7 +59,10 @@ pub fn answer(
         }
         Request::Page { list, after } => {
             let after = after.as_ref().map(|entry| key(*list, entry)).transpose()?;
-            let page = desk.state.book.page((*list).into(), after, PAGE, desk.table);
+            let page = desk
+                .state
+                .book
+                .page((*list).into(), after, PAGE, desk.table);
             Ok(Answer::Page(page.iter().map(standing).collect()))
         }
         Request::ImportBegin { list, terms } => {
@@ -96,7 +100,9 @@ fn status(desk: &Desk<'_>, around: &Around<'_>) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hooks: around.hooks.to_vec(),
         mode: mode_name(in_force.mode).to_owned(),
-        silent: in_force.silent.map(|silence| silence_name(silence).to_owned()),
+        silent: in_force
+            .silent
+            .map(|silence| silence_name(silence).to_owned()),
         blocks: book.count(List::Block) as u64,
         allowed: book.count(List::Allow) as u64,
         protected: desk.state.guard.protected().count() as u64,
@@ -203,7 +209,12 @@ fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
         let prefix = prefix(subject)?;
         let found = desk.why(prefix.address());
         why.entry = found.as_ref().map(standing);
-        why.protected = desk.state.guard.check(prefix, true).err().map(|r| r.to_string());
+        why.protected = desk
+            .state
+            .guard
+            .check(prefix, true)
+            .err()
+            .map(|r| r.to_string());
         let mut decisions = book.about(prefix);
         let by_list = found.and_then(|standing| standing.decision);
         if let Some(decision) = by_list.filter(|one| !decisions.iter().any(|d| d.id == one.id)) {
@@ -211,7 +222,10 @@ fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
         }
         decisions
     };
-    why.history = decisions.iter().map(|decision| view(desk, decision)).collect();
+    why.history = decisions
+        .iter()
+        .map(|decision| view(desk, decision))
+        .collect();
     Ok(why)
 }
 
@@ -268,7 +282,11 @@ fn verify(desk: &Desk<'_>) -> Verified {
 }
 
 fn standing(standing: &Standing) -> Entry {
-    entry(&standing.wanted, standing.state.as_ref(), standing.decision.as_ref())
+    entry(
+        &standing.wanted,
+        standing.state.as_ref(),
+        standing.decision.as_ref(),
+    )
 }
 
 fn entry(wanted: &Wanted, state: Option<&BlockState>, decision: Option<&Decision>) -> Entry {
@@ -347,12 +365,7 @@ fn prefix(text: &str) -> Result<Prefix, Failure> {
     feed::prefix(text).map_err(|error| malformed(&error.to_string()))
 }
 
-/// The mode of a name.
-///
-/// # Errors
-///
-/// When there is none.
-pub fn parse_mode(name: &str) -> Result<Mode, Failure> {
+fn parse_mode(name: &str) -> Result<Mode, Failure> {
     match name {
         "detect" => Ok(Mode::Detect),
         "dry-run" => Ok(Mode::DryRun),
@@ -383,7 +396,9 @@ fn sampling(which: &str, n: u32) -> Result<Sampling, Failure> {
         ("all", _) => Ok(Sampling::All),
         ("first", 1..) => Ok(Sampling::FirstOfFlow(n)),
         ("one-in", 1..) => Ok(Sampling::OneIn(n)),
-        _ => Err(malformed("sampling is off, all, first or one-in, the latter two with n > 0")),
+        _ => Err(malformed(
+            "sampling is off, all, first or one-in, the latter two with n > 0",
+        )),
     }
 }
 

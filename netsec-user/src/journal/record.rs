@@ -144,7 +144,9 @@ pub(super) fn read_event(decision: u64, row: &Row<'_>) -> rusqlite::Result<Event
     Ok(Event {
         decision,
         time: WallTime::from_ns(row.get(0)?),
-        kind: kind.map(|(kind, _)| *kind).ok_or_else(|| odd(1, Type::Text))?,
+        kind: kind
+            .map(|(kind, _)| *kind)
+            .ok_or_else(|| odd(1, Type::Text))?,
         actor: row.get(2)?,
         note: row.get(3)?,
         entries: unsigned(row.get(4)?),
@@ -173,7 +175,9 @@ pub(super) fn read_wanted(row: &Row<'_>) -> rusqlite::Result<Wanted> {
                 prefix: prefix(row.get(1)?, row.get(2)?)?,
                 narrowing,
             },
-            action: rate.map_or(Action::Drop, |packets_per_s| Action::RateLimit { packets_per_s }),
+            action: rate.map_or(Action::Drop, |packets_per_s| Action::RateLimit {
+                packets_per_s,
+            }),
             decision_id: unsigned(row.get(6)?),
             until: from_ns(row.get(7)?),
         },
@@ -193,7 +197,13 @@ pub(super) fn key_columns(key: &BlockKey) -> (i64, [u8; 16], u8, i64, i64) {
         Narrowing::Protocol(protocol) => (i64::from(protocol), -1),
         Narrowing::Port { protocol, port } => (i64::from(protocol), i64::from(port)),
     };
-    (list, address(key.prefix), length(key.prefix), protocol, port)
+    (
+        list,
+        address(key.prefix),
+        length(key.prefix),
+        protocol,
+        port,
+    )
 }
 
 /// The address, IPv4-mapped.

@@ -69,11 +69,12 @@ pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<i64> {
             Some(checked),
         ));
     }
-    db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |row| {
+        row.get::<_, String>(0)
+    })?;
     db.execute_batch("PRAGMA synchronous = FULL")?;
     if version == 0 {
-        let transaction =
-            db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have made them in the meantime.
         let tables: i64 =
             transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;

@@ -61,7 +61,10 @@ fn what_is_written_is_read_after_a_restart() {
     let directory = TempDir::new().unwrap();
     let mut journal = Journal::open(directory.path()).unwrap();
     journal
-        .record(&decision(1), &[wanted("192.0.2.0/24", 1), wanted("2001:db8::/32", 1)])
+        .record(
+            &decision(1),
+            &[wanted("192.0.2.0/24", 1), wanted("2001:db8::/32", 1)],
+        )
         .unwrap();
     journal.record(&decision(2), &[]).unwrap();
     drop(journal);
@@ -71,10 +74,20 @@ fn what_is_written_is_read_after_a_restart() {
     assert_eq!(journal.last_id().unwrap(), 2);
     let inside = "192.0.2.77".parse().unwrap();
     assert_eq!(journal.about(inside).unwrap(), [decision(2), decision(1)]);
-    assert!(journal.about("192.0.3.1".parse().unwrap()).unwrap().is_empty());
+    assert!(
+        journal
+            .about("192.0.3.1".parse().unwrap())
+            .unwrap()
+            .is_empty()
+    );
     let net = "192.0.2.0/24".parse().unwrap();
     assert_eq!(journal.offences(net, WallTime::default()).unwrap(), 2);
-    assert_eq!(journal.offences(net, WallTime::from_ns(1_000_000_002)).unwrap(), 1);
+    assert_eq!(
+        journal
+            .offences(net, WallTime::from_ns(1_000_000_002))
+            .unwrap(),
+        1
+    );
     let mut found = all(&journal);
     found.sort_by_key(|wanted| wanted.block.key);
     assert_eq!(found.len(), 2);
@@ -115,8 +128,15 @@ fn damage_and_a_newer_version_are_named() {
     let db = Connection::open(&path).unwrap();
     db.execute_batch("PRAGMA user_version = 99").unwrap();
     drop(db);
-    assert!(matches!(opened(), Err(JournalError::Newer { version: 99, .. })));
-    fs::write(&path, b"this is a text, and no journal of anything at all\n".repeat(100)).unwrap();
+    assert!(matches!(
+        opened(),
+        Err(JournalError::Newer { version: 99, .. })
+    ));
+    fs::write(
+        &path,
+        b"this is a text, and no journal of anything at all\n".repeat(100),
+    )
+    .unwrap();
     let error = opened().unwrap_err();
     assert!(matches!(error, JournalError::Corrupt { .. }), "{error}");
     assert!(error.to_string().contains("try: move it away"), "{error}");
@@ -131,7 +151,9 @@ fn a_damaged_page_is_found_at_start() {
     let path = directory.path().join(FILE);
     let mut journal = Journal::open(directory.path()).unwrap();
     for id in 1..500 {
-        journal.record(&decision(id), &[wanted("192.0.2.0/24", id)]).unwrap();
+        journal
+            .record(&decision(id), &[wanted("192.0.2.0/24", id)])
+            .unwrap();
     }
     drop(journal);
     let mut bytes = fs::read(&path).unwrap();
@@ -180,7 +202,11 @@ fn nothing_acknowledged_is_lost() {
     let mut last = 0;
     for round in 1..=20 {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["journal::tests::child_that_is_killed", "--exact", "--nocapture"])
+            .args([
+                "journal::tests::child_that_is_killed",
+                "--exact",
+                "--nocapture",
+            ])
             .env(CHILD, directory.path())
             .stdout(Stdio::piped())
             .spawn()

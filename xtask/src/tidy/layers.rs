@@ -21,7 +21,14 @@ const KERNEL_CRATES: [&str; 6] = [
 ];
 
 /// Where the sensor may name them: the kernel source, and the loops around everything.
-const KERNEL_PLACES: [&str; 4] = ["source/kernel.rs", "source/kernel/", "live.rs", "bin/"];
+const KERNEL_PLACES: [&str; 6] = [
+    "source/kernel.rs",
+    "source/kernel/",
+    "live.rs",
+    "live/",
+    "api/server.rs",
+    "bin/",
+];
 
 /// A file's words, each with its line.
 type Tokens<'t, 'a> = Peekable<Copied<Iter<'t, (usize, &'a str)>>>;

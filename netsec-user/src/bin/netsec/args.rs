@@ -7,6 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_user::source::kernel::XdpMode;
 
+use crate::block::{EnforceArgs, ListCommand, StatusArgs, WhyArgs};
+
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -15,6 +17,7 @@ Exit codes:
   2  wrong usage
   4  a privilege is missing: try sudo
   5  the kernel or an interface refuses
+  6  no netsec is running that could be asked
 What works here, and what to do about the rest: netsec doctor";
 
 /// Slots of a flow table, unless told otherwise.
@@ -68,6 +71,16 @@ pub(crate) enum Command {
     /// 0 without a failure, 4 when privileges are all that is missing, 5 when the kernel or an
     /// interface fails.
     Doctor(DoctorArgs),
+    /// Block addresses, and say what is blocked
+    #[command(subcommand)]
+    Block(ListCommand),
+    /// Allow addresses: what comes from them passes, whatever is blocked
+    #[command(subcommand)]
+    Allow(ListCommand),
+    /// Say how the running netsec is
+    Status(StatusArgs),
+    /// Say why an address is blocked or not, or what a decision is and became
+    Why(WhyArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -106,6 +119,9 @@ pub(crate) struct RunArgs {
     /// Log every frame from inside the kernel (needs -v too; slow)
     #[arg(long)]
     pub(crate) kernel_log: bool,
+    /// Blocks
+    #[command(flatten)]
+    pub(crate) block: EnforceArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,
@@ -248,7 +264,7 @@ fn ring_kib(text: &str) -> Result<u32, String> {
 }
 
 /// `5s`, `1m 30s`, `200ms`, `2h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }

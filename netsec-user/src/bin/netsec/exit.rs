@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use netsec_user::api::client::ClientError;
 use netsec_user::doctor::Trouble;
 use netsec_user::live::LiveError;
 use netsec_user::replay::ReplayError;
@@ -16,6 +17,9 @@ const USAGE: u8 = 2;
 const PRIVILEGE: u8 = 4;
 /// The kernel or the network card refuses.
 const KERNEL: u8 = 5;
+
+/// No netsec is running that could be asked.
+const NO_AGENT: u8 = 6;
 
 /// An argument that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,17 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
         return ExitCode::from(match trouble {
             Trouble::Privilege => PRIVILEGE,
             Trouble::Kernel => KERNEL,
+        });
+    }
+    if let Some(client) = error.downcast_ref() {
+        return ExitCode::from(match client {
+            ClientError::NoAgent { .. } => NO_AGENT,
+            ClientError::Privilege { .. } => PRIVILEGE,
+            ClientError::Refused(failure) if failure.kind == "privilege" => PRIVILEGE,
+            ClientError::Refused(failure) if failure.kind == "malformed" => USAGE,
+            ClientError::Refused(_) | ClientError::Broken(_) | ClientError::Version { .. } => {
+                FAILED
+            }
         });
     }
     ExitCode::from(match kernel_error(&error) {

@@ -1,9 +1,10 @@
 //! The `netsec` command: arguments in, exit code out.
 //!
 //! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 4 a privilege is
-//! missing, 5 the kernel or an interface refuses.
+//! missing, 5 the kernel or an interface refuses, 6 no netsec is running that could be asked.
 
 mod args;
+mod block;
 mod doctor;
 mod exit;
 mod output;
@@ -13,6 +14,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use netsec_user::api::wire::ListName;
 
 use self::args::{Cli, Command};
 
@@ -23,6 +25,10 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&cli, args),
         Command::Replay(args) => replay::replay(&cli, args),
         Command::Doctor(args) => doctor::doctor(&cli, args),
+        Command::Block(command) => block::list(&cli, ListName::Block, command),
+        Command::Allow(command) => block::list(&cli, ListName::Allow, command),
+        Command::Status(args) => block::status(args),
+        Command::Why(args) => block::why(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)

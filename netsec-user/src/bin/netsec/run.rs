@@ -3,16 +3,22 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use netsec_user::api::server::Server;
+use netsec_user::decide::{Book, Policy, State};
 use netsec_user::live::{Live, LiveSettings};
 use netsec_user::object;
 use netsec_user::pipeline::Pipeline;
 use netsec_user::settings::EngineSettings;
 use netsec_user::source::kernel::{KernelError, KernelSettings};
 use tokio::runtime::Builder;
+use tokio::sync::mpsc;
 
 use crate::args::{Cli, RunArgs};
 use crate::exit::UsageError;
 use crate::output;
+
+/// Requests of the control socket that wait at a time.
+const ASKS_MAX: usize = 64;
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
@@ -34,6 +40,8 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
             kernel_log: args.kernel_log,
         },
         duration: args.duration,
+        block_entries: args.block.block_entries,
+        enforcement: args.block.mode(),
     };
     let object = object::embedded().ok_or(KernelError::NoObject)?;
     let runtime = Builder::new_current_thread()
@@ -42,8 +50,16 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
-        let live = Live::open(object, &live, &mut pipeline).await?;
-        live.run(&mut pipeline).await?;
+        let state = State::new(Book::open(Some(&args.block.state_dir)), Policy::default());
+        let (sender, asks) = mpsc::channel(ASKS_MAX);
+        let server = Server::open(&args.block.socket)?;
+        let live = Live::open(object, &live, state, asks, &mut pipeline).await?;
+        let serving = tokio::spawn(server.serve(sender));
+        let ran = live.run(&mut pipeline).await;
+        serving.abort();
+        // The socket's file goes with the task.
+        drop(serving.await);
+        ran?;
         Ok(())
     })
 }

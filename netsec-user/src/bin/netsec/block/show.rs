@@ -1,0 +1,326 @@
+//! What the answers look like.
+
+use std::io::{self, Write as _};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use netsec_user::api::wire::{Added, Entry, ListName, Status, Verified, Why};
+use netsec_user::time::WallTime;
+use serde::Serialize;
+
+use crate::args::Form;
+
+/// Form of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TableForm {
+    /// Columns for people
+    Table,
+    /// An object for each entry
+    Jsonl,
+    /// With a header
+    Csv,
+}
+
+/// Writes a line to stdout.
+pub(super) fn line(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
+pub(super) fn added(list: ListName, added: &Added) -> Result<()> {
+    let entry = &added.entry;
+    let what = subject(entry);
+    let cuts = match (list, added.dry_run) {
+        (ListName::Allow, _) => String::new(),
+        (ListName::Block, true) => format!("  would cut: {}", added.cuts),
+        (ListName::Block, false) => format!("  cuts: {}", added.cuts),
+    };
+    if added.dry_run {
+        return line(&format!(
+            "would {} {what}{}{cuts}",
+            infinitive(list),
+            until(entry)
+        ));
+    }
+    if let Some(trouble) = &added.unrecorded {
+        log::warn!("not recorded: {trouble}");
+    }
+    if !added.verified {
+        bail!("{what} was written, and then not found in the kernel's table");
+    }
+    let interfaces = added.interfaces.join(", ");
+    line(&format!(
+        "{} {what}{} on {interfaces} (verified in kernel map){cuts}  undo: netsec {} del {}",
+        participle(list),
+        until(entry),
+        infinitive(list),
+        entry.prefix,
+    ))?;
+    if let Some(by) = entry.confirm_by_ns {
+        let (by, id) = (time(by), entry.decision);
+        line(&format!(
+            "ends at {by} unless confirmed: netsec block confirm {id}"
+        ))?;
+    }
+    if list == ListName::Block && added.mode != "enforce" {
+        log::warn!(
+            "the mode is {}, so nothing is dropped; to drop: netsec run --enforce",
+            added.mode
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn deleted(list: ListName, entries: &[Entry]) -> Result<()> {
+    for entry in entries {
+        let done = match list {
+            ListName::Block => format!("dropped {} packets, {} bytes", entry.packets, entry.bytes),
+            ListName::Allow => format!("saved {} packets, {} bytes", entry.packets, entry.bytes),
+        };
+        line(&format!(
+            "no longer {} {}: {done}",
+            participle(list),
+            subject(entry)
+        ))?;
+    }
+    Ok(())
+}
+
+pub(super) fn confirmed(entries: &[Entry]) -> Result<()> {
+    for entry in entries {
+        line(&format!("confirmed {}{}", subject(entry), until(entry)))?;
+    }
+    Ok(())
+}
+
+pub(super) fn list(entries: &[Entry], form: TableForm) -> Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match form {
+        TableForm::Jsonl => {
+            for entry in entries {
+                serde_json::to_writer(&mut out, entry)?;
+                out.write_all(b"\n")?;
+            }
+        }
+        TableForm::Csv => {
+            let mut writer = csv::Writer::from_writer(&mut out);
+            writer.write_record(HEADER.map(str::to_ascii_lowercase))?;
+            for entry in entries {
+                writer.write_record(cells(entry))?;
+            }
+            writer.flush()?;
+        }
+        TableForm::Table => table(&mut out, entries)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+const HEADER: [&str; 9] = [
+    "ADDRESS", "ACTION", "UNTIL", "PACKETS", "BYTES", "LAST", "DECISION", "BY", "REASON",
+];
+
+fn cells(entry: &Entry) -> [String; 9] {
+    let action = match entry.packets_per_s {
+        Some(rate) => format!("limit {rate}/s"),
+        None => entry.action.clone(),
+    };
+    let lost = if entry.in_table {
+        ""
+    } else {
+        " (not in the kernel)"
+    };
+    let or_dash = |ns: Option<i64>, none: &str| ns.map_or_else(|| none.to_owned(), time);
+    [
+        subject(entry),
+        format!("{action}{lost}"),
+        or_dash(entry.confirm_by_ns.or(entry.until_ns), "-"),
+        entry.packets.to_string(),
+        entry.bytes.to_string(),
+        or_dash(entry.last_ns, "-"),
+        entry.decision.to_string(),
+        entry.actor.clone(),
+        entry.reason.clone(),
+    ]
+}
+
+fn table(out: &mut impl io::Write, entries: &[Entry]) -> Result<()> {
+    let mut rows = vec![HEADER.map(str::to_owned)];
+    rows.extend(entries.iter().map(cells));
+    let width = |column: usize| {
+        let cell = |row: &[String; 9]| row.get(column).map_or(0, |cell| cell.chars().count());
+        rows.iter().map(cell).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    for row in &rows {
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            text += &format!("{cell:width$}  ");
+        }
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
+
+pub(super) fn verified(found: &Verified) -> Result<()> {
+    for (prefix, drift) in &found.named {
+        let what = match drift.as_str() {
+            "missing" => "wanted, and not in the kernel's table",
+            "unwanted" => "in the kernel's table, and not wanted",
+            _ => "in the kernel's table with other terms than decided",
+        };
+        line(&format!("{prefix} {what}"))?;
+    }
+    if found.drift > 0 {
+        bail!(
+            "{} of {} entries differ; the running netsec repairs them within moments",
+            found.drift,
+            found.compared
+        );
+    }
+    line(&format!(
+        "{} entries, all in the kernel's table as decided",
+        found.compared
+    ))
+}
+
+pub(super) fn status(status: &Status, form: Form) -> Result<()> {
+    if form == Form::Jsonl {
+        return json(status);
+    }
+    let (used, capacity) = status.table;
+    line(&format!("netsec {} mode {}", status.version, status.mode))?;
+    if let Some(silent) = &status.silent {
+        line(&format!("the agent was silent for too long: {silent}"))?;
+    }
+    line(&format!("watches {}", status.hooks.join(", ")))?;
+    line(&format!(
+        "blocks {} ({} automatic), allowed {}, protected by the guard {}",
+        status.blocks, status.automatic, status.allowed, status.protected
+    ))?;
+    line(&format!(
+        "block table {used} of {capacity} entries, {} inserts refused, {} entries repaired",
+        status.refused, status.repaired
+    ))?;
+    line(&format!("connections {}", status.connections))?;
+    match &status.journal {
+        None => line("journal fine")?,
+        Some(trouble) => line(&format!(
+            "journal: {trouble}\n{} decisions and events not recorded",
+            status.unrecorded
+        ))?,
+    }
+    line(&format!(
+        "control socket {} requests refused",
+        status.bad_frames
+    ))
+}
+
+pub(super) fn why(why: &Why, form: Form) -> Result<()> {
+    if form == Form::Jsonl {
+        return json(why);
+    }
+    let is_decision = why.subject.trim_start_matches('#').parse::<u64>().is_ok();
+    match (&why.entry, &why.protected) {
+        (_, Some(reason)) => {
+            line(&format!(
+                "{} passes: {}",
+                why.subject,
+                reason.trim_start_matches("refused: ")
+            ))?;
+        }
+        (Some(entry), None) => {
+            let verb = match (entry.action.as_str(), why.mode.as_str()) {
+                ("allow", _) => "passes by the allowlist's",
+                (_, "enforce") => "is blocked by",
+                _ => "would be blocked by",
+            };
+            line(&format!(
+                "{} {verb} {}{}: {} packets, {} bytes{}",
+                why.subject,
+                subject(entry),
+                until(entry),
+                entry.packets,
+                entry.bytes,
+                entry
+                    .last_ns
+                    .map(|ns| format!(", last {}", time(ns)))
+                    .unwrap_or_default(),
+            ))?;
+        }
+        (None, None) if !is_decision => line(&format!("{} is not blocked", why.subject))?,
+        (None, None) => {}
+    }
+    for decision in &why.history {
+        let until = decision.until_ns.map(|ns| format!(" until {}", time(ns)));
+        line(&format!(
+            "decision {} {} {}{} by {}",
+            decision.id,
+            time(decision.time_ns),
+            decision.what,
+            until.unwrap_or_default(),
+            decision.actor
+        ))?;
+        let details = [
+            ("reason", decision.reason.clone()),
+            ("evidence", decision.evidence.join(", ")),
+            ("cut", decision.would_cut.clone()),
+            ("undo", decision.undo.clone()),
+        ];
+        for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
+            line(&format!("  {name}: {text}"))?;
+        }
+        for event in &decision.events {
+            line(&format!("  {event}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> Result<()> {
+    line(&serde_json::to_string(value)?)
+}
+
+/// `192.0.2.0/24 protocol 6 port 22`.
+fn subject(entry: &Entry) -> String {
+    let protocol = entry.protocol.map(|n| format!(" protocol {n}"));
+    let port = entry.port.map(|n| format!(" port {n}"));
+    let protocol = protocol.unwrap_or_default();
+    format!("{}{protocol}{}", entry.prefix, port.unwrap_or_default())
+}
+
+fn until(entry: &Entry) -> String {
+    let until = entry.confirm_by_ns.or(entry.until_ns);
+    until
+        .map(|ns| format!(" until {}", time(ns)))
+        .unwrap_or_default()
+}
+
+/// `02:31:07Z` today, else with the date.
+fn time(ns: i64) -> String {
+    let seconds = |time: WallTime| {
+        let text = time.to_string();
+        let (whole, _) = text.split_once('.').unwrap_or((&text, ""));
+        format!("{whole}Z")
+    };
+    let (then, now) = (seconds(WallTime::from_ns(ns)), seconds(WallTime::now()));
+    match (then.split_once('T'), now.split_once('T')) {
+        (Some((date, time)), Some((today, _))) if date == today => time.to_owned(),
+        _ => then,
+    }
+}
+
+const fn infinitive(list: ListName) -> &'static str {
+    match list {
+        ListName::Block => "block",
+        ListName::Allow => "allow",
+    }
+}
+
+const fn participle(list: ListName) -> &'static str {
+    match list {
+        ListName::Block => "blocked",
+        ListName::Allow => "allowed",
+    }
+}

@@ -1,0 +1,462 @@
+//! What is wanted, kept in three places: here, in the journal, and in the block table.
+//!
+//! A decision goes to the journal first, so that whatever the table holds is explained. Without a
+//! journal (a full disk, a damaged file) the sensor goes on: what was decided is kept here, counted,
+//! and written as soon as the journal can be opened again.
+
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
+
+use crate::block::{Block, BlockError, BlockState, Enforcer};
+use crate::journal::{Decision, Event, EventKind, Journal, JournalError, Wanted};
+use crate::time::WallTime;
+
+pub use self::upkeep::{Drift, Verification};
+
+/// Decision number of what the guard keeps on the kernel's allowlist.
+pub(super) const GUARD: u64 = 0;
+
+/// Most events kept for a journal that cannot be written; further ones are counted only.
+const PENDING_MAX: usize = 10_000;
+
+/// Who decided what holds for an entry, and what it did.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What the table has; `None` when it lacks it.
+    pub state: Option<BlockState>,
+    /// The decision; `None` when the journal has none.
+    pub decision: Option<Decision>,
+}
+
+/// What is wanted.
+#[derive(Debug, Default)]
+pub struct Book {
+    wanted: BTreeMap<BlockKey, Wanted>,
+    /// Kept on the kernel's allowlist by the guard.
+    protected: BTreeSet<Prefix>,
+    /// Keys that a detector had blocked.
+    automatic: BTreeSet<BlockKey>,
+    journal: Option<Journal>,
+    directory: Option<PathBuf>,
+    /// Why there is no journal.
+    trouble: Option<String>,
+    pending: Vec<Decision>,
+    pending_events: Vec<Event>,
+    events_lost: u64,
+    last_id: u64,
+    /// Where the upkeep goes on.
+    cursor: Option<BlockKey>,
+    repaired: u64,
+}
+
+impl Book {
+    /// Reads the journal in a directory; without one nothing outlives the process. A journal that
+    /// cannot be used is said in [`Self::trouble`].
+    #[must_use]
+    pub fn open(directory: Option<&Path>) -> Self {
+        let mut book = Self {
+            directory: directory.map(Path::to_owned),
+            ..Self::default()
+        };
+        if let Some(directory) = directory
+            && let Err(error) = book.read(directory)
+        {
+            book.trouble = Some(error.to_string());
+        }
+        book
+    }
+
+    fn read(&mut self, directory: &Path) -> Result<(), JournalError> {
+        let journal = Journal::open(directory)?;
+        let wanted = &mut self.wanted;
+        journal.wanted(&mut |entry| {
+            wanted.insert(entry.block.key, entry);
+        })?;
+        self.last_id = self.last_id.max(journal.last_id()?);
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    /// Why decisions are not recorded at the moment.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Decisions and events that are not in the journal (yet).
+    #[must_use]
+    pub fn unrecorded(&self) -> u64 {
+        self.events_lost + (self.pending.len() + self.pending_events.len()) as u64
+    }
+
+    /// Entries that the table had lost and has again.
+    #[must_use]
+    pub const fn repaired(&self) -> u64 {
+        self.repaired
+    }
+
+    /// Entries on a list.
+    #[must_use]
+    pub fn count(&self, list: List) -> usize {
+        self.wanted.keys().filter(|key| key.list == list).count()
+    }
+
+    /// Blocks in force that a detector asked for.
+    #[must_use]
+    pub fn automatic(&self) -> usize {
+        self.automatic.len()
+    }
+
+    /// The operator's allowlist.
+    pub fn allowed(&self) -> impl Iterator<Item = Prefix> {
+        let allowed = |key: &&BlockKey| key.list == List::Allow;
+        self.wanted.keys().filter(allowed).map(|key| key.prefix)
+    }
+
+    /// The number of the next decision.
+    pub(super) const fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Whether this is wanted.
+    pub(super) fn get(&self, key: &BlockKey) -> Option<&Wanted> {
+        self.wanted.get(key)
+    }
+
+    /// Up to `limit` entries of a list behind a key, in the order of keys.
+    #[must_use]
+    pub fn page(
+        &self,
+        list: List,
+        after: Option<BlockKey>,
+        limit: usize,
+        table: &dyn Enforcer,
+    ) -> Vec<Standing> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut cached: Option<Decision> = None;
+        let mut page = Vec::new();
+        for (key, wanted) in self.wanted.range((start, Bound::Unbounded)) {
+            if key.list != list {
+                continue;
+            }
+            if page.len() >= limit {
+                break;
+            }
+            let id = wanted.block.decision_id;
+            if cached.as_ref().is_none_or(|decision| decision.id != id) {
+                cached = self.decision(id);
+            }
+            page.push(Standing {
+                wanted: *wanted,
+                state: table.get(key),
+                decision: cached.clone(),
+            });
+        }
+        page
+    }
+
+    /// The entries of a prefix, with whatever narrowing.
+    pub(super) fn keys_of(&self, list: List, prefix: Prefix) -> Vec<BlockKey> {
+        let first = BlockKey {
+            list,
+            prefix,
+            narrowing: Narrowing::Any,
+        };
+        let same = |key: &&BlockKey| key.list == list && key.prefix == prefix;
+        let keys = self.wanted.range(first..).map(|(key, _)| key);
+        keys.take_while(same).copied().collect()
+    }
+
+    /// The entries of a decision.
+    pub(super) fn keys_by(&self, decision: u64) -> Vec<BlockKey> {
+        let of = |entry: &&Wanted| entry.block.decision_id == decision;
+        let entries = self.wanted.values().filter(of);
+        entries.map(|entry| entry.block.key).collect()
+    }
+
+    /// A decision, from the journal or from what waits for it.
+    #[must_use]
+    pub fn decision(&self, id: u64) -> Option<Decision> {
+        let waiting = self.pending.iter().find(|decision| decision.id == id);
+        waiting.cloned().or_else(|| {
+            let journal = self.journal.as_ref()?;
+            journal.decision(id).ok().flatten()
+        })
+    }
+
+    /// The decisions about an address, the latest first.
+    #[must_use]
+    pub fn about(&self, prefix: Prefix) -> Vec<Decision> {
+        let covers = |decision: &&Decision| decision.prefix.is_some_and(|own| own.covers(prefix));
+        let mut found: Vec<_> = self.pending.iter().filter(covers).cloned().collect();
+        if let Some(journal) = &self.journal {
+            found.extend(journal.about(prefix).unwrap_or_default());
+        }
+        found.sort_by_key(|decision| std::cmp::Reverse(decision.id));
+        found
+    }
+
+    /// What became of a decision.
+    #[must_use]
+    pub fn events(&self, id: u64) -> Vec<Event> {
+        let journal = self.journal.as_ref();
+        let mut events = journal
+            .and_then(|journal| journal.events(id).ok())
+            .unwrap_or_default();
+        let of = |event: &&Event| event.decision == id;
+        events.extend(self.pending_events.iter().filter(of).cloned());
+        events
+    }
+
+    /// How often this prefix was blocked since a point in time.
+    pub(super) fn offences(&self, prefix: Prefix, since: WallTime) -> u32 {
+        let journal = self.journal.as_ref();
+        journal
+            .and_then(|journal| journal.offences(prefix, since).ok())
+            .unwrap_or_default()
+    }
+
+    /// Records a decision, then puts what it wants into the table. Gives what the table refused.
+    pub(super) fn put(
+        &mut self,
+        table: &mut dyn Enforcer,
+        decision: Decision,
+        wanted: &[Wanted],
+        is_automatic: bool,
+    ) -> Vec<(BlockKey, BlockError)> {
+        let events = self.replaced(wanted, &decision);
+        let recorded = match &mut self.journal {
+            None => false,
+            Some(journal) => {
+                let written = journal.record(&decision, wanted);
+                self.note(written)
+            }
+        };
+        let (time, actor) = (decision.time, decision.actor.clone());
+        if !recorded && self.directory.is_some() {
+            self.pending.push(decision);
+        }
+        self.say(&[], events);
+        self.enforce(table, wanted, is_automatic, time, &actor)
+    }
+
+    /// Adds more of a list to its decision.
+    pub(super) fn put_more(
+        &mut self,
+        table: &mut dyn Enforcer,
+        wanted: &[Wanted],
+        now: WallTime,
+        actor: &str,
+    ) -> Vec<(BlockKey, BlockError)> {
+        if let Some(journal) = &mut self.journal {
+            let written = journal.want(wanted, &[]);
+            self.note(written);
+        }
+        self.enforce(table, wanted, false, now, actor)
+    }
+
+    fn enforce(
+        &mut self,
+        table: &mut dyn Enforcer,
+        wanted: &[Wanted],
+        is_automatic: bool,
+        time: WallTime,
+        actor: &str,
+    ) -> Vec<(BlockKey, BlockError)> {
+        let mut failed = Vec::new();
+        for entry in wanted {
+            let key = entry.block.key;
+            match table.insert(&entry.block) {
+                Ok(_) => {
+                    self.wanted.insert(key, *entry);
+                    if is_automatic {
+                        self.automatic.insert(key);
+                    } else {
+                        self.automatic.remove(&key);
+                    }
+                }
+                Err(error) => failed.push((key, error)),
+            }
+        }
+        let (Some((_, error)), Some(entry)) = (failed.first(), wanted.first()) else {
+            return failed;
+        };
+        let keys: Vec<BlockKey> = failed.iter().map(|(key, _)| *key).collect();
+        let event = Event {
+            decision: entry.block.decision_id,
+            time,
+            kind: EventKind::Failed,
+            actor: actor.to_owned(),
+            note: error.to_string(),
+            entries: keys.len() as u64,
+            packets: 0,
+            bytes: 0,
+        };
+        self.say(&keys, vec![event]);
+        failed
+    }
+
+    /// Takes entries out of the table, and says what they did.
+    pub(super) fn take(
+        &mut self,
+        table: &mut dyn Enforcer,
+        keys: &[BlockKey],
+        kind: EventKind,
+        actor: &str,
+        now: WallTime,
+    ) -> Vec<(Wanted, Option<BlockState>)> {
+        let mut taken = Vec::new();
+        for key in keys {
+            let Some(wanted) = self.wanted.remove(key) else {
+                continue;
+            };
+            self.automatic.remove(key);
+            taken.push((wanted, table.remove(key)));
+        }
+        let events = events(&taken, kind, actor, now);
+        self.say(keys, events);
+        taken
+    }
+
+    /// Makes what a decision wants last as long as it was to.
+    pub(super) fn confirm(
+        &mut self,
+        table: &mut dyn Enforcer,
+        id: u64,
+        actor: &str,
+        now: WallTime,
+    ) -> Vec<Wanted> {
+        let is_open = |entry: &&Wanted| entry.block.decision_id == id && !entry.is_confirmed;
+        let confirmed: Vec<Wanted> = self
+            .wanted
+            .values()
+            .filter(is_open)
+            .map(|entry| Wanted {
+                block: Block {
+                    until: entry.later,
+                    ..entry.block
+                },
+                is_confirmed: true,
+                later: entry.later,
+            })
+            .collect();
+        let event = Event {
+            decision: id,
+            time: now,
+            kind: EventKind::Confirmed,
+            actor: actor.to_owned(),
+            note: String::new(),
+            entries: confirmed.len() as u64,
+            packets: 0,
+            bytes: 0,
+        };
+        if !confirmed.is_empty()
+            && let Some(journal) = &mut self.journal
+        {
+            let written = journal.want(&confirmed, std::slice::from_ref(&event));
+            self.note(written);
+        }
+        self.enforce(table, &confirmed, false, now, actor);
+        confirmed
+    }
+
+    /// The events of what a decision takes the place of.
+    fn replaced(&self, wanted: &[Wanted], by: &Decision) -> Vec<Event> {
+        let old = wanted.iter().filter_map(|entry| {
+            let old = self.wanted.get(&entry.block.key)?;
+            Some((*old, None))
+        });
+        let mut events = events(
+            &old.collect::<Vec<_>>(),
+            EventKind::Replaced,
+            &by.actor,
+            by.time,
+        );
+        for event in &mut events {
+            event.note = format!("by decision {}", by.id);
+        }
+        events
+    }
+
+    /// Writes events to the journal, and takes keys out of it.
+    fn say(&mut self, keys: &[BlockKey], events: Vec<Event>) {
+        if keys.is_empty() && events.is_empty() {
+            return;
+        }
+        if let Some(journal) = &mut self.journal {
+            let written = journal.end(keys, &events);
+            if self.note(written) {
+                return;
+            }
+        }
+        if self.directory.is_none() {
+            return;
+        }
+        let room = PENDING_MAX.saturating_sub(self.pending_events.len());
+        self.events_lost += events.len().saturating_sub(room) as u64;
+        self.pending_events.extend(events.into_iter().take(room));
+    }
+
+    /// Notes whether the journal could be written.
+    fn note(&mut self, written: Result<(), JournalError>) -> bool {
+        match written {
+            Ok(()) => true,
+            Err(error) => {
+                let text = error.to_string();
+                log::warn!("{text}; blocks go on without it");
+                self.trouble = Some(text);
+                self.journal = None;
+                false
+            }
+        }
+    }
+}
+
+/// One event for each decision that entries were of.
+fn events(
+    taken: &[(Wanted, Option<BlockState>)],
+    kind: EventKind,
+    actor: &str,
+    now: WallTime,
+) -> Vec<Event> {
+    let mut by_decision: BTreeMap<u64, Event> = BTreeMap::new();
+    for (wanted, state) in taken {
+        let decision = wanted.block.decision_id;
+        let event = by_decision.entry(decision).or_insert_with(|| Event {
+            decision,
+            time: now,
+            kind,
+            actor: actor.to_owned(),
+            note: String::new(),
+            entries: 0,
+            packets: 0,
+            bytes: 0,
+        });
+        event.entries += 1;
+        event.packets += state.map_or(0, |state| state.packets);
+        event.bytes += state.map_or(0, |state| state.bytes);
+    }
+    by_decision.into_values().collect()
+}
+
+/// An entry of the kernel's allowlist that the guard wants.
+fn guard_block(prefix: Prefix) -> Block {
+    Block {
+        key: BlockKey {
+            list: List::Allow,
+            prefix,
+            narrowing: Narrowing::Any,
+        },
+        action: Action::Drop,
+        decision_id: GUARD,
+        until: None,
+    }
+}

@@ -1,0 +1,556 @@
+//! Where decisions are asked for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
+
+use super::book::{Book, Standing};
+use super::policy::{Caps, Policy};
+use crate::block::{Block, BlockError, BlockState, Enforcer};
+use crate::connection::{ConnectionTable, Handshakes, RecentTraffic, completed};
+use crate::guard::blast::{Cut, cut};
+use crate::guard::{Facts, Guard, Refusal};
+use crate::journal::{Decision, EventKind, Wanted};
+use crate::time::WallTime;
+
+/// What decisions rest on, for as long as the sensor runs.
+#[derive(Debug)]
+pub struct State {
+    /// What is wanted, and the record of it.
+    pub book: Book,
+    /// What is never blocked.
+    pub guard: Guard,
+    /// What the guard was last told of this machine.
+    pub facts: Facts,
+    /// How long, and how many.
+    pub policy: Policy,
+    /// Automatic blocks so far.
+    pub caps: Caps,
+}
+
+impl State {
+    /// Nothing decided yet but what the book says.
+    #[must_use]
+    pub fn new(book: Book, policy: Policy) -> Self {
+        let facts = Facts::default();
+        Self {
+            guard: Guard::new(&facts, book.allowed()),
+            facts,
+            book,
+            policy,
+            caps: Caps::default(),
+        }
+    }
+
+    /// Tells the guard of this machine and of the allowlist as they are, and the kernel of the guard.
+    pub fn refresh(&mut self, facts: Facts, table: &mut dyn Enforcer) {
+        self.facts = facts;
+        self.guard = Guard::new(&self.facts, self.book.allowed());
+        let protected = self.guard.protected().map(|(prefix, _)| prefix);
+        self.book.protect(table, protected);
+    }
+}
+
+/// What the sensor knows of the traffic at the moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Traffic<'a> {
+    /// Open connections.
+    pub connections: &'a ConnectionTable,
+    /// Who has completed a handshake.
+    pub handshakes: &'a Handshakes,
+    /// Bytes of the last minute.
+    pub recent: &'a RecentTraffic,
+}
+
+/// Takes decisions at a moment.
+#[expect(
+    missing_debug_implementations,
+    reason = "tables do not show themselves"
+)]
+pub struct Desk<'a> {
+    /// What they rest on.
+    pub state: &'a mut State,
+    /// Where they take effect.
+    pub table: &'a mut dyn Enforcer,
+    /// What they would cut.
+    pub traffic: Traffic<'a>,
+    /// When.
+    pub now: WallTime,
+}
+
+/// A block that somebody asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockRequest {
+    /// Who asks.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// The findings that it rests on.
+    pub evidence: Vec<String>,
+    /// Which packets.
+    pub narrowing: Narrowing,
+    /// Packets a second that pass; `None` is none.
+    pub packets_per_s: Option<u32>,
+    /// For how long; `None` is the default.
+    pub lifetime: Option<Duration>,
+    /// Whether the guard's milder objections are set aside.
+    pub force: bool,
+    /// The time within which it has to be confirmed.
+    pub confirm: Option<Duration>,
+    /// Whether only to say what would be done.
+    pub is_dry_run: bool,
+}
+
+/// A block, made or only considered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The decision's number; `None` for a dry run.
+    pub id: Option<u64>,
+    /// The entry.
+    pub wanted: Wanted,
+    /// What it cuts.
+    pub cut: Cut,
+    /// Whether the table was seen to hold it.
+    pub is_verified: bool,
+}
+
+/// Why nothing was decided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeskError {
+    /// The guard's objection.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The table's.
+    #[error(transparent)]
+    Table(#[from] BlockError),
+    /// To be confirmed, though there is one.
+    #[error(
+        "{prefix} is blocked already, by decision {id}: a change of it cannot be tried for a while\n\
+         try: without --confirm, which replaces it"
+    )]
+    Exists {
+        /// What was to be blocked.
+        prefix: Prefix,
+        /// The decision in force.
+        id: u64,
+    },
+    /// No such thing.
+    #[error("{0}")]
+    Unknown(String),
+    /// A cap on automatic blocks.
+    #[error("not blocked: {0}")]
+    Capped(String),
+}
+
+/// What a detector found against a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The source.
+    pub source: IpAddr,
+    /// The detector, for the record.
+    pub detector: String,
+    /// What it found, in a sentence.
+    pub reason: String,
+    /// Numbers of findings and alerts.
+    pub ids: Vec<String>,
+    /// Whether something trustworthy saw the source take part in two-way traffic: a server's own log
+    /// of an authenticated attempt, say.
+    pub is_two_way: bool,
+}
+
+/// What became of a detector's wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The block.
+    pub blocked: Blocked,
+    /// How often the source was blocked before.
+    pub offences: u32,
+    /// Whether the source has shown that it is where it says it is; others are only slowed down.
+    pub is_proven: bool,
+}
+
+/// What came of a part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// The list's decision.
+    pub id: u64,
+    /// Entries now in force.
+    pub entries: u64,
+    /// What was not put in, by its place in the part, and why.
+    pub refused: Vec<(usize, String)>,
+}
+
+impl Desk<'_> {
+    /// Decides on what a detector found: the one way by which anything is blocked without a person.
+    ///
+    /// Passes the guard without force; a source that never completed a handshake may be forged, and is
+    /// slowed down instead of blocked; each further offence lasts longer; rate and total are capped.
+    ///
+    /// # Errors
+    ///
+    /// Why the source is not blocked.
+    pub fn decide(&mut self, evidence: &Evidence) -> Result<Ruling, DeskError> {
+        let prefix = Prefix::host(evidence.source);
+        self.state.guard.check(prefix, false)?;
+        let settings = &self.state.policy.settings;
+        let forgotten = Duration::from_secs(settings.forget_after_s);
+        let since = self.now.plus_ns(
+            i64::try_from(forgotten.as_nanos())
+                .unwrap_or(i64::MAX)
+                .saturating_neg(),
+        );
+        let offences = self.state.book.offences(prefix, since);
+        let is_proven = evidence.is_two_way || self.has_completed(evidence.source);
+        let automatic = self.state.book.automatic();
+        self.state
+            .caps
+            .take(settings, automatic, self.now)
+            .map_err(DeskError::Capped)?;
+        let request = BlockRequest {
+            actor: evidence.detector.clone(),
+            reason: evidence.reason.clone(),
+            evidence: evidence.ids.clone(),
+            packets_per_s: (!is_proven).then_some(settings.unproven_packets_per_s),
+            lifetime: Some(self.state.policy.lifetime(offences)),
+            ..BlockRequest::default()
+        };
+        let blocked = self.enter(prefix, &request, true)?;
+        Ok(Ruling {
+            blocked,
+            offences,
+            is_proven,
+        })
+    }
+
+    /// Blocks a prefix for somebody.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not blocked.
+    pub fn block(&mut self, prefix: Prefix, request: &BlockRequest) -> Result<Blocked, DeskError> {
+        self.state.guard.check(prefix, request.force)?;
+        self.enter(prefix, request, false)
+    }
+
+    /// Allows a prefix: what comes from it passes, whatever is blocked.
+    ///
+    /// # Errors
+    ///
+    /// The table's.
+    pub fn allow(&mut self, prefix: Prefix, request: &BlockRequest) -> Result<Blocked, DeskError> {
+        let until = request.lifetime.map(|lifetime| self.now.plus(lifetime));
+        let key = BlockKey {
+            list: List::Allow,
+            prefix,
+            narrowing: Narrowing::Any,
+        };
+        let entered = self.write(key, Action::Drop, until, Cut::default(), request, false);
+        self.state.refresh(self.state.facts.clone(), self.table);
+        entered
+    }
+
+    /// Takes back what is on a list for a prefix. Gives what the entries did.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing.
+    pub fn remove(
+        &mut self,
+        list: List,
+        prefix: Prefix,
+        actor: &str,
+    ) -> Result<Vec<(Wanted, Option<BlockState>)>, DeskError> {
+        let keys = self.state.book.keys_of(list, prefix);
+        if keys.is_empty() {
+            return Err(DeskError::Unknown(self.nothing(list, prefix)));
+        }
+        Ok(self.take(&keys, actor))
+    }
+
+    /// Takes back all that a decision wants.
+    ///
+    /// # Errors
+    ///
+    /// When nothing of it is in force.
+    pub fn remove_decision(
+        &mut self,
+        id: u64,
+        actor: &str,
+    ) -> Result<Vec<(Wanted, Option<BlockState>)>, DeskError> {
+        let keys = self.state.book.keys_by(id);
+        if keys.is_empty() {
+            return Err(DeskError::Unknown(format!(
+                "nothing of decision {id} is in force"
+            )));
+        }
+        Ok(self.take(&keys, actor))
+    }
+
+    /// Confirms what was to be confirmed.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to confirm.
+    pub fn confirm(&mut self, id: u64, actor: &str) -> Result<Vec<Wanted>, DeskError> {
+        let confirmed = self.state.book.confirm(self.table, id, actor, self.now);
+        if confirmed.is_empty() {
+            let text = format!("decision {id} has nothing to be confirmed (any more)");
+            return Err(DeskError::Unknown(text));
+        }
+        Ok(confirmed)
+    }
+
+    /// Begins a list: one decision for all of it.
+    pub fn begin_import(&mut self, list: List, request: &BlockRequest) -> u64 {
+        let id = self.state.book.next_id();
+        let until = request.lifetime.map(|lifetime| self.now.plus(lifetime));
+        let decision = Decision {
+            id,
+            time: self.now,
+            kind: "import".to_owned(),
+            actor: request.actor.clone(),
+            reason: request.reason.clone(),
+            narrowing: action_name(action(request)),
+            until,
+            undo: format!("netsec {} del --decision {id}", verb(list)),
+            ..Decision::default()
+        };
+        self.state.book.put(self.table, decision, &[], false);
+        id
+    }
+
+    /// Adds a part to a list: prefixes, each with the seconds the list gives it.
+    pub fn import(
+        &mut self,
+        id: u64,
+        list: List,
+        part: &[(Prefix, Option<Duration>)],
+        request: &BlockRequest,
+    ) -> Imported {
+        let mut imported = Imported {
+            id,
+            ..Imported::default()
+        };
+        let mut wanted = Vec::new();
+        let mut places = Vec::new();
+        for (place, (prefix, lifetime)) in part.iter().enumerate() {
+            if list == List::Block
+                && let Err(refusal) = self.state.guard.check(*prefix, request.force)
+            {
+                imported.refused.push((place, refusal.to_string()));
+                continue;
+            }
+            let until = lifetime
+                .or(request.lifetime)
+                .map(|lifetime| self.now.plus(lifetime));
+            places.push(place);
+            wanted.push(Wanted {
+                block: Block {
+                    key: BlockKey {
+                        list,
+                        prefix: *prefix,
+                        narrowing: request.narrowing,
+                    },
+                    action: action(request),
+                    decision_id: id,
+                    until,
+                },
+                is_confirmed: true,
+                later: until,
+            });
+        }
+        if request.is_dry_run {
+            imported.entries = wanted.len() as u64;
+            return imported;
+        }
+        let book = &mut self.state.book;
+        let failed = book.put_more(self.table, &wanted, self.now, &request.actor);
+        imported.entries = (wanted.len() - failed.len()) as u64;
+        for (key, error) in failed {
+            let place = wanted.iter().position(|entry| entry.block.key == key);
+            let place = place.and_then(|at| places.get(at)).copied();
+            imported
+                .refused
+                .push((place.unwrap_or_default(), error.to_string()));
+        }
+        if list == List::Allow {
+            self.state.refresh(self.state.facts.clone(), self.table);
+        }
+        imported
+    }
+
+    /// What decides on packets of an address, and who decided that.
+    #[must_use]
+    pub fn why(&self, address: IpAddr) -> Option<Standing> {
+        let state = self.table.decisive(address, None, None, self.now)?;
+        let wanted = self.state.book.get(&state.block.key).copied();
+        Some(Standing {
+            wanted: wanted.unwrap_or(Wanted {
+                block: state.block,
+                is_confirmed: true,
+                later: state.block.until,
+            }),
+            state: Some(state),
+            decision: self.state.book.decision(state.block.decision_id),
+        })
+    }
+
+    fn enter(
+        &mut self,
+        prefix: Prefix,
+        request: &BlockRequest,
+        is_automatic: bool,
+    ) -> Result<Blocked, DeskError> {
+        let key = BlockKey {
+            list: List::Block,
+            prefix,
+            narrowing: request.narrowing,
+        };
+        let old = self.state.book.get(&key).map(|old| old.block.decision_id);
+        if let (Some(id), Some(_)) = (old, request.confirm) {
+            return Err(DeskError::Exists { prefix, id });
+        }
+        let lifetime = request
+            .lifetime
+            .unwrap_or_else(|| Duration::from_secs(self.state.policy.settings.default_for_s));
+        let until = self.now.plus(lifetime);
+        let (guard, traffic) = (&self.state.guard, &self.traffic);
+        let (connections, recent) = (traffic.connections, traffic.recent);
+        let cut = cut(
+            prefix,
+            request.narrowing,
+            guard,
+            connections,
+            recent,
+            self.now,
+        );
+        self.write(
+            key,
+            action(request),
+            Some(until),
+            cut,
+            request,
+            is_automatic,
+        )
+    }
+
+    fn write(
+        &mut self,
+        key: BlockKey,
+        action: Action,
+        until: Option<WallTime>,
+        cut: Cut,
+        request: &BlockRequest,
+        is_automatic: bool,
+    ) -> Result<Blocked, DeskError> {
+        let confirm_by = request.confirm.map(|limit| self.now.plus(limit));
+        let mut blocked = Blocked {
+            id: None,
+            wanted: Wanted {
+                block: Block {
+                    key,
+                    action,
+                    decision_id: 0,
+                    until: confirm_by.or(until),
+                },
+                is_confirmed: request.confirm.is_none(),
+                later: until,
+            },
+            cut,
+            is_verified: false,
+        };
+        if request.is_dry_run {
+            return Ok(blocked);
+        }
+        let id = self.state.book.next_id();
+        blocked.id = Some(id);
+        blocked.wanted.block.decision_id = id;
+        let decision = Decision {
+            id,
+            time: self.now,
+            kind: verb(key.list).to_owned(),
+            actor: request.actor.clone(),
+            reason: request.reason.clone(),
+            evidence: request.evidence.clone(),
+            prefix: Some(key.prefix),
+            narrowing: format!("{}{}", action_name(action), key.narrowing),
+            entries: 1,
+            until,
+            would_cut: cut.to_string(),
+            undo: format!("netsec {} del {}", verb(key.list), key.prefix),
+        };
+        let book = &mut self.state.book;
+        let failed = book.put(self.table, decision, &[blocked.wanted], is_automatic);
+        if let Some((_, error)) = failed.first() {
+            return Err(DeskError::Table(*error));
+        }
+        let found = self.table.get(&key);
+        blocked.is_verified = found.is_some_and(|state| state.block.decision_id == id);
+        Ok(blocked)
+    }
+
+    fn take(&mut self, keys: &[BlockKey], actor: &str) -> Vec<(Wanted, Option<BlockState>)> {
+        let (kind, now) = (EventKind::Removed, self.now);
+        let taken = self.state.book.take(self.table, keys, kind, actor, now);
+        if taken
+            .iter()
+            .any(|(wanted, _)| wanted.block.key.list == List::Allow)
+        {
+            self.state.refresh(self.state.facts.clone(), self.table);
+        }
+        taken
+    }
+
+    /// Says what there is instead.
+    fn nothing(&self, list: List, prefix: Prefix) -> String {
+        let word = match list {
+            List::Block => "blocked",
+            List::Allow => "on the allowlist",
+        };
+        let wider = (0..prefix.length())
+            .rev()
+            .filter_map(|length| Prefix::new(prefix.address(), length))
+            .find(|wider| !self.state.book.keys_of(list, *wider).is_empty());
+        match wider {
+            Some(wider) => {
+                format!("{prefix} is not {word} as such, but {wider} is, which holds it")
+            }
+            None => format!("{prefix} is not {word}"),
+        }
+    }
+
+    fn has_completed(&self, address: IpAddr) -> bool {
+        if self.traffic.handshakes.has(address) {
+            return true;
+        }
+        let mut touching = self.traffic.connections.touching(Prefix::host(address));
+        touching.any(|connection| {
+            let (originator, responder) = completed(&connection);
+            originator && connection.key.source() == address
+                || responder && connection.key.destination() == address
+        })
+    }
+}
+
+fn action(request: &BlockRequest) -> Action {
+    request
+        .packets_per_s
+        .map_or(Action::Drop, |packets_per_s| Action::RateLimit {
+            packets_per_s,
+        })
+}
+
+fn action_name(action: Action) -> String {
+    match action {
+        Action::Drop => "drop".to_owned(),
+        Action::RateLimit { packets_per_s } => format!("limit to {packets_per_s} packets/s"),
+    }
+}
+
+const fn verb(list: List) -> &'static str {
+    match list {
+        List::Block => "block",
+        List::Allow => "allow",
+    }
+}
