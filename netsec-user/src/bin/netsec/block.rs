@@ -25,11 +25,11 @@ const SOCKET: &str = "/run/netsec/api.sock";
 #[derive(Debug, Args)]
 pub(crate) struct EnforceArgs {
     /// Enforce blocks: the same as --mode enforce
-    #[arg(long, conflicts_with = "mode")]
+    #[arg(long, conflicts_with = "enforcement")]
     pub(crate) enforce: bool,
     /// Whether packets that a block matches are left alone, counted only, or dropped
-    #[arg(long, value_name = "MODE", default_value = "detect")]
-    pub(crate) mode: ModeName,
+    #[arg(long = "mode", value_name = "MODE", default_value = "detect")]
+    pub(crate) enforcement: ModeName,
     /// Most entries of each interface's block table
     #[arg(long, value_name = "N", default_value_t = 1 << 16, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub(crate) block_entries: u32,
@@ -44,7 +44,7 @@ pub(crate) struct EnforceArgs {
 impl EnforceArgs {
     /// The mode asked for.
     pub(crate) const fn mode(&self) -> Mode {
-        match (self.enforce, self.mode) {
+        match (self.enforce, self.enforcement) {
             (true, _) | (false, ModeName::Enforce) => Mode::Enforce,
             (false, ModeName::DryRun) => Mode::DryRun,
             (false, ModeName::Detect) => Mode::Detect,
