@@ -154,8 +154,8 @@ impl BlockMemory<'_> {
     pub fn get(&self, key: &BlockKey) -> Option<(BlockEntry, BlockCounters)> {
         let (address, bits) = parts(key);
         let table = self.at(BlockTime(0));
-        let (found, _) = exact(&table, self.control, address, bits)?;
-        self.state(found.index)
+        let (index, ..) = exact(&table, self.control, address, bits)?;
+        self.state(index)
     }
 
     /// The live entry of a list that decides on packets of a source: longest prefix, then narrowest.
