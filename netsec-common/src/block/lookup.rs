@@ -6,17 +6,13 @@ use super::memory::{BlockControl, BlockTable, Bucket};
 use super::shape::{Consequence, KeyBits, KeyWord, SHAPES_MAX, Subject, list_number, masked};
 use crate::word::observe;
 
-/// An entry that matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) index: u32,
-    pub(super) consequence: Consequence,
-}
-
 /// The live entry of a list with the longest prefix that matches, and of that the narrowest.
 ///
 /// `levels` are the parts of the filter that the packet met. `expired` is called for each entry that
 /// would have matched.
+///
+/// One word all the way: an `Option` of several would have parts that the compiler leaves undefined
+/// and spills all the same, which the verifier refuses.
 #[inline(always)]
 pub(super) fn decisive<T: BlockTable>(
     table: &T,
@@ -25,13 +21,13 @@ pub(super) fn decisive<T: BlockTable>(
     subject: &Subject,
     levels: u64,
     mut expired: impl FnMut(),
-) -> Option<Found> {
+) -> Probe {
     let number = list_number(list, subject.is_v4());
     let copy = control.active_copy(number);
     for index in 0..SHAPES_MAX {
         let shape = control.shape(number, copy, index);
         if shape.0 == 0 {
-            return None;
+            return Probe::NOTHING;
         }
         if !shape.is_among(levels) {
             continue;
@@ -43,11 +39,11 @@ pub(super) fn decisive<T: BlockTable>(
         if probe.is_expired() {
             expired();
         }
-        if let Some(found) = probe.found() {
-            return Some(found);
+        if probe.is_live() {
+            return probe;
         }
     }
-    None
+    Probe::NOTHING
 }
 
 /// What is at a key: one word, so that it can be returned by a function of the kernel side.
@@ -60,6 +56,7 @@ impl Probe {
     /// Nothing.
     pub const NOTHING: Self = Self(0);
 
+    const INDEX: u64 = 0xffff_ffff;
     const EXPIRED: u64 = 1 << 40;
     const CONSEQUENCE_SHIFT: u32 = 32;
 
@@ -81,17 +78,33 @@ impl Probe {
         self.0
     }
 
+    #[inline(always)]
     const fn is_expired(self) -> bool {
         self.0 & Self::EXPIRED != 0
     }
 
+    /// Whether there is an entry that has not expired.
+    #[inline(always)]
+    pub(super) const fn is_live(self) -> bool {
+        self.0 & Self::INDEX != 0
+    }
+
+    /// Index of the entry plus one; zero for none.
+    #[inline(always)]
+    pub(super) const fn index_plus_one(self) -> u64 {
+        self.0 & Self::INDEX
+    }
+
+    /// Index of the entry, of no meaning when there is none.
     #[expect(clippy::cast_possible_truncation, reason = "the low half")]
     #[inline(always)]
-    fn found(self) -> Option<Found> {
-        Some(Found {
-            index: (self.0 as u32).checked_sub(1)?,
-            consequence: Consequence::from_number(self.0 >> Self::CONSEQUENCE_SHIFT)?,
-        })
+    pub(super) const fn index(self) -> u32 {
+        (self.0 as u32).wrapping_sub(1)
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_rate_limit(self) -> bool {
+        self.0 >> Self::CONSEQUENCE_SHIFT == Consequence::RateLimit as u64
     }
 }
 

@@ -4,9 +4,9 @@ use super::entry::{BlockTime, List, Mode, OnSilence};
 use super::filter::{level, met};
 use super::guard::is_guarded;
 use super::limit::admits;
-use super::lookup::{Found, decisive};
+use super::lookup::{Probe, decisive};
 use super::memory::{BlockControl, BlockTable};
-use super::shape::{Consequence, NARROWING_MASK, Subject};
+use super::shape::{NARROWING_MASK, Subject};
 use crate::ledger::{Counter, Row};
 use crate::packet::FlowKey;
 use crate::sample::Fate;
@@ -117,7 +117,7 @@ pub fn judge<T: BlockTable>(table: &T, suspect: &Suspect, bytes: u32, row: &Row)
         subject: &subject,
         bytes: u64::from(bytes),
     };
-    judge.rule(control.mode(), suspect.traits & level::ALL)
+    judge.rule(suspect.traits & level::ALL)
 }
 
 /// One packet before the table.
@@ -131,35 +131,38 @@ struct Judge<'a, T> {
 
 /// What would drop a packet.
 struct Charge {
-    /// None when everything is closed.
-    entry: Option<Found>,
+    /// [`Probe::NOTHING`] when everything is closed and no entry matched.
+    entry: Probe,
     enforced: (Counter, Counter),
     dry_run: (Counter, Counter),
 }
 
 impl<T: BlockTable> Judge<'_, T> {
+    /// The lookups come first: the verifier walks their loops once for each thing that is known by
+    /// then.
     #[inline(always)]
-    fn rule(&self, mode: Mode, levels: u64) -> Ruling {
-        let silence = self.control.silence(self.table.now());
+    fn rule(&self, levels: u64) -> Ruling {
         let block = self.decisive(List::Block, levels);
-        if block.is_none() && silence != Some(OnSilence::Closed) {
+        if !block.is_live() && !self.is_closed() {
             return Ruling::PASS;
         }
+        let allow = self.decisive(List::Allow, level::ALL);
         if is_guarded(self.subject) {
             self.count((Counter::SavedByGuard, Counter::SavedByGuardBytes));
             return Ruling::PASS;
         }
-        if let Some(allow) = self.decisive(List::Allow, level::ALL) {
+        if allow.is_live() {
             self.count((Counter::SavedByAllowlist, Counter::SavedByAllowlistBytes));
-            self.count_in(&allow);
+            self.count_in(allow);
             return Ruling::PASS;
         }
+        let silence = self.control.silence(self.table.now());
         if silence == Some(OnSilence::Open) {
             self.count((Counter::PassedOpen, Counter::PassedOpenBytes));
             return Ruling::PASS;
         }
         match self.charge(block, silence) {
-            Some(charge) => self.sentence(mode, &charge),
+            Some(charge) => self.sentence(&charge),
             None => {
                 self.count((Counter::PassedRateLimit, Counter::PassedRateLimitBytes));
                 Ruling::PASS
@@ -168,7 +171,12 @@ impl<T: BlockTable> Judge<'_, T> {
     }
 
     #[inline(always)]
-    fn decisive(&self, list: List, levels: u64) -> Option<Found> {
+    fn is_closed(&self) -> bool {
+        self.control.silence(self.table.now()) == Some(OnSilence::Closed)
+    }
+
+    #[inline(always)]
+    fn decisive(&self, list: List, levels: u64) -> Probe {
         decisive(self.table, self.control, list, self.subject, levels, || {
             self.count((Counter::ExpiredSeen, Counter::ExpiredSeenBytes));
         })
@@ -176,59 +184,57 @@ impl<T: BlockTable> Judge<'_, T> {
 
     /// `None` for a packet within its entry's rate.
     #[inline(always)]
-    fn charge(&self, block: Option<Found>, silence: Option<OnSilence>) -> Option<Charge> {
-        if silence == Some(OnSilence::Closed) {
-            return Some(Charge {
-                entry: block,
-                enforced: (Counter::DroppedClosed, Counter::DroppedClosedBytes),
-                dry_run: (Counter::WouldDropClosed, Counter::WouldDropClosedBytes),
-            });
-        }
-        let entry = block?;
-        if entry.consequence != Consequence::RateLimit {
-            return Some(Charge {
-                entry: block,
-                enforced: (Counter::DroppedByBlock, Counter::DroppedByBlockBytes),
-                dry_run: (Counter::WouldDropByBlock, Counter::WouldDropByBlockBytes),
-            });
-        }
-        let aside = self.table.aside(entry.index)?;
-        let now = self.table.now();
-        if admits(aside, self.control.ticks_per_s.load(), now.0) {
-            return None;
-        }
+    fn charge(&self, entry: Probe, silence: Option<OnSilence>) -> Option<Charge> {
+        let (enforced, dry_run) = if silence == Some(OnSilence::Closed) {
+            (
+                (Counter::DroppedClosed, Counter::DroppedClosedBytes),
+                (Counter::WouldDropClosed, Counter::WouldDropClosedBytes),
+            )
+        } else if entry.is_rate_limit() {
+            let aside = self.table.aside(entry.index())?;
+            let now = self.table.now();
+            if admits(aside, self.control.ticks_per_s.load(), now.0) {
+                return None;
+            }
+            (
+                (
+                    Counter::DroppedByRateLimit,
+                    Counter::DroppedByRateLimitBytes,
+                ),
+                (
+                    Counter::WouldDropByRateLimit,
+                    Counter::WouldDropByRateLimitBytes,
+                ),
+            )
+        } else {
+            (
+                (Counter::DroppedByBlock, Counter::DroppedByBlockBytes),
+                (Counter::WouldDropByBlock, Counter::WouldDropByBlockBytes),
+            )
+        };
         Some(Charge {
-            entry: block,
-            enforced: (
-                Counter::DroppedByRateLimit,
-                Counter::DroppedByRateLimitBytes,
-            ),
-            dry_run: (
-                Counter::WouldDropByRateLimit,
-                Counter::WouldDropByRateLimitBytes,
-            ),
+            entry,
+            enforced,
+            dry_run,
         })
     }
 
     #[inline(always)]
-    fn sentence(&self, mode: Mode, charge: &Charge) -> Ruling {
-        let drops = mode == Mode::Enforce;
+    fn sentence(&self, charge: &Charge) -> Ruling {
+        let drops = self.control.mode() == Mode::Enforce;
         self.count(if drops {
             charge.enforced
         } else {
             charge.dry_run
         });
-        let (entry, is_sampled) = match &charge.entry {
-            Some(found) => (u64::from(found.index) + 1, self.count_in(found)),
-            None => (0, false),
-        };
+        let is_sampled = charge.entry.is_live() && self.count_in(charge.entry);
         let drop = if drops {
             Ruling::DROPS
         } else {
             Ruling::DRY_RUN
         };
         let sampled = if is_sampled { Ruling::SAMPLED } else { 0 };
-        Ruling(entry | drop | sampled)
+        Ruling(charge.entry.index_plus_one() | drop | sampled)
     }
 
     #[inline(always)]
@@ -240,8 +246,8 @@ impl<T: BlockTable> Judge<'_, T> {
     /// Counts the packet in an entry; true when a sample of it is due. Several CPUs may count in one
     /// entry at a time, so they add, and none is lost.
     #[inline(always)]
-    fn count_in(&self, found: &Found) -> bool {
-        let Some(entry) = self.table.entry(found.index) else {
+    fn count_in(&self, found: Probe) -> bool {
+        let Some(entry) = self.table.entry(found.index()) else {
             return false;
         };
         let now = self.table.now();
@@ -250,7 +256,7 @@ impl<T: BlockTable> Judge<'_, T> {
         entry.bytes.add(self.bytes);
         entry.last.store(now.0);
         if before == 0
-            && let Some(aside) = self.table.aside(found.index)
+            && let Some(aside) = self.table.aside(found.index())
         {
             aside.first.store(now.0);
         }

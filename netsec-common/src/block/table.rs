@@ -170,8 +170,8 @@ impl BlockMemory<'_> {
     ) -> Option<(BlockEntry, BlockCounters)> {
         let subject = Subject::from_parts(source, protocol, port);
         let table = self.at(now);
-        let found = decisive(&table, self.control, list, &subject, level::ALL, || ())?;
-        self.state(found.index)
+        let found = decisive(&table, self.control, list, &subject, level::ALL, || ());
+        self.state(index_of(found.index_plus_one())?)
     }
 
     /// Every entry, live or expired, in no particular order.

@@ -185,7 +185,7 @@ proptest! {
             let levels = crate::block::filter::met(&table, memory.control, &subject);
             prop_assert!(found.is_none() || levels != 0, "the filter hides {source:?}");
             let filtered = decisive(&table, memory.control, List::Block, &subject, levels, || ());
-            let filtered = filtered.and_then(|found| memory.state(found.index));
+            let filtered = index_of(filtered.index_plus_one()).and_then(|index| memory.state(index));
             prop_assert_eq!(filtered.map(|(entry, _)| entry), found);
         }
     }
@@ -348,7 +348,7 @@ fn what_was_left_half_way_is_brought_in_order() {
         let table = memory.at(BlockTime(1));
         let levels = crate::block::filter::met(&table, memory.control, &subject);
         let found = decisive(&table, memory.control, List::Block, &subject, levels, || ());
-        let found = found.and_then(|found| memory.state(found.index));
+        let found = memory.state(found.index());
         assert_eq!(found.unwrap().0.decision_id, u64::from(number));
         assert!(
             memory
@@ -418,14 +418,10 @@ fn check_one(memory: BlockMemory<'_>, number: u32, stay: u32, change: u32) -> bo
     let table = memory.at(BlockTime(1));
     let levels = crate::block::filter::met(&table, memory.control, &subject);
     let found = decisive(&table, memory.control, List::Block, &subject, levels, || ());
-    match found {
-        Some(_) => {
-            assert!(number < change, "{number} was never there");
-            true
-        }
-        None => {
-            assert!(number >= stay, "{number} was always there");
-            false
-        }
+    if found.is_live() {
+        assert!(number < change, "{number} was never there");
+    } else {
+        assert!(number >= stay, "{number} was always there");
     }
+    found.is_live()
 }

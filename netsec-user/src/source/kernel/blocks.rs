@@ -11,7 +11,7 @@ use netsec_common::block::{
 };
 use nix::sys::mman::ProtFlags;
 
-use super::super::blocks::BlockStore;
+use super::super::blocks::{BlockStore, REPLAY_CLOCK};
 use super::error::KernelError;
 use super::shared::{Shared, SharedEntry};
 use crate::time::monotonic_offset_ns;
@@ -176,6 +176,9 @@ impl BlockStore for BlockMaps {
     }
 
     fn wall_offset_ns(&self) -> i64 {
+        if self.memory().clock() == REPLAY_CLOCK {
+            return 0;
+        }
         monotonic_offset_ns().unwrap_or_default()
     }
 }
