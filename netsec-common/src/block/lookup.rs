@@ -61,7 +61,7 @@ impl Probe {
     const CONSEQUENCE_SHIFT: u32 = 32;
 
     const fn live(index: u32, consequence: Consequence) -> Self {
-        Self(index as u64 + 1 | (consequence as u64) << Self::CONSEQUENCE_SHIFT)
+        Self((index as u64 + 1) | (consequence as u64) << Self::CONSEQUENCE_SHIFT)
     }
 
     /// From [`Self::to_word`].
