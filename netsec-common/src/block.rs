@@ -32,11 +32,12 @@ pub use entry::{
     Action, BlockCounters, BlockEntry, BlockKey, BlockTime, List, Mode, Narrowing, OnSilence,
 };
 pub use guard::{GUARDED, guarded_overlap};
+pub use lookup::{Probe, probe};
 pub use memory::{
     Aside, BlockControl, BlockMemory, BlockMemoryAt, BlockSizes, BlockTable, Bucket, EntrySlot,
     FILTER_WORDS, LAYOUT,
 };
 pub use prefix::{Prefix, PrefixError};
-pub use rule::{Ruling, rule};
+pub use rule::{Ruling, Suspect, judge, suspect};
 pub use shape::SHAPES_MAX;
 pub use table::{Insertion, Refusal};

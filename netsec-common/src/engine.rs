@@ -1,6 +1,6 @@
 //! One frame through parser, flow cache, ledger and sampling.
 
-use crate::block::{BlockTable, Ruling, rule};
+use crate::block::{BlockTable, Ruling, suspect};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
@@ -59,9 +59,9 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
                 (None, Ruling::PASS)
             }
         };
-        self.sample(frame, packets, &ruling);
+        self.sample(frame, packets, ruling);
         self.row.end();
-        if ruling.drops {
+        if ruling.drops() {
             Verdict::Drop
         } else {
             Verdict::Pass
@@ -80,8 +80,11 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             return Err(Counter::NoFlowSet);
         }
         let packet = parse(frame, self.row)?;
-        let ruling = rule(self.blocks, &packet.key, frame.wire_bytes, self.row);
-        if ruling.drops {
+        let ruling = match suspect(self.blocks, &packet.key) {
+            Some(suspect) => self.blocks.judge(&suspect, frame.wire_bytes, self.row),
+            None => Ruling::PASS,
+        };
+        if ruling.drops() {
             return Ok((None, ruling));
         }
         let set_index = set_index(&packet.key, self.config);
@@ -104,7 +107,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
 
     /// `packets` is what the frame's flow has now, or `None` for a frame in no flow.
     #[inline(always)]
-    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, packets: Option<u32>, ruling: &Ruling)
+    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, packets: Option<u32>, ruling: Ruling)
     where
         S: SampleSink<P>,
     {
@@ -114,11 +117,12 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             Sampling::OneIn(n) => self.row.one_in(n),
             Sampling::All => true,
         };
-        if !wanted && !ruling.is_sampled {
+        if !wanted && !ruling.is_sampled() {
             return;
         }
         let captured = frame.wire_bytes.min(self.control.snap_bytes());
-        match self.samples.sample(frame, captured, ruling.fate) {
+        let fate = ruling.fate(self.blocks);
+        match self.samples.sample(frame, captured, fate) {
             Delivery::Sent => self.row.count(Counter::Samples),
             Delivery::Lost => {
                 self.row.count(Counter::SamplesLost);

@@ -39,6 +39,8 @@ pub(crate) fn netsec(ctx: XdpContext) -> u32 {
             Some(now) => now,
             None => BlockTime(jiffies()),
         },
+        // SAFETY: takes no argument and cannot fail.
+        cpu: unsafe { bpf_get_smp_processor_id() },
     };
     match run(&frame, maps::config(), control, &blocks) {
         Some(Verdict::Pass) => {

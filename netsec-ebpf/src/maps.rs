@@ -7,7 +7,10 @@ use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_map;
 use netsec_common::Word;
-use netsec_common::block::{Aside, BlockControl, BlockTable, BlockTime, Bucket, EntrySlot};
+use netsec_common::block::{
+    Aside, BlockControl, BlockTable, BlockTime, Bucket, EntrySlot, Probe, Ruling, Suspect, judge,
+    probe,
+};
 use netsec_common::config::{ClockReading, Config, Control, WATCHED_MAX};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, WAYS};
 use netsec_common::ledger::Row;
@@ -93,41 +96,97 @@ pub(crate) fn clock_reading() -> Option<*mut ClockReading> {
     CLOCK.get_ptr_mut(0)
 }
 
-/// The block table at the time of a packet.
+/// The block table at the time of a packet, as the hook sees it.
 pub(crate) struct Blocks {
     pub(crate) now: BlockTime,
+    pub(crate) cpu: u32,
+}
+
+/// The block table in the function that rules.
+struct Court(BlockTime);
+
+macro_rules! in_maps {
+    (|$this:ident| $now:expr) => {
+        #[inline(always)]
+        fn control(&self) -> Option<&BlockControl> {
+            BLOCK_CONTROL.get(0)
+        }
+
+        #[inline(always)]
+        fn filter(&self, index: u32) -> Option<&Word> {
+            BLOCK_FILTER.get(index)
+        }
+
+        #[inline(always)]
+        fn bucket(&self, index: u32) -> Option<&Bucket> {
+            BLOCK_BUCKETS.get(index)
+        }
+
+        #[inline(always)]
+        fn entry(&self, index: u32) -> Option<&EntrySlot> {
+            BLOCK_ENTRIES.get(index)
+        }
+
+        #[inline(always)]
+        fn aside(&self, index: u32) -> Option<&Aside> {
+            BLOCK_ASIDES.get(index)
+        }
+
+        #[inline(always)]
+        fn now(&self) -> BlockTime {
+            let $this = self;
+            $now
+        }
+    };
+}
+
+impl BlockTable for Court {
+    in_maps!(|court| court.0);
+
+    #[inline(always)]
+    fn probe(&self, address: [u64; 2], key: u64) -> Probe {
+        let [high, low] = address;
+        Probe::from_word(netsec_probe(high, low, key, self.0.0))
+    }
+}
+
+/// The block table in the function that looks for a key.
+struct Shelf(BlockTime);
+
+impl BlockTable for Shelf {
+    in_maps!(|shelf| shelf.0);
 }
 
 impl BlockTable for Blocks {
-    #[inline(always)]
-    fn control(&self) -> Option<&BlockControl> {
-        BLOCK_CONTROL.get(0)
-    }
+    in_maps!(|blocks| blocks.now);
 
     #[inline(always)]
-    fn filter(&self, index: u32) -> Option<&Word> {
-        BLOCK_FILTER.get(index)
+    fn judge(&self, suspect: &Suspect, bytes: u32, _row: &Row) -> Ruling {
+        let [high, low] = suspect.source;
+        let traits = suspect.traits | u64::from(self.cpu) << 40;
+        Ruling::from_word(netsec_judge(high, low, traits, bytes.into(), self.now.0))
     }
+}
 
-    #[inline(always)]
-    fn bucket(&self, index: u32) -> Option<&Bucket> {
-        BLOCK_BUCKETS.get(index)
-    }
+/// Looks for an entry. Global, so that the verifier walks it once, whatever it is called with.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_probe(high: u64, low: u64, key: u64, now: u64) -> u64 {
+    probe(&Shelf(BlockTime(now)), [high, low], key).to_word()
+}
 
-    #[inline(always)]
-    fn entry(&self, index: u32) -> Option<&EntrySlot> {
-        BLOCK_ENTRIES.get(index)
-    }
-
-    #[inline(always)]
-    fn aside(&self, index: u32) -> Option<&Aside> {
-        BLOCK_ASIDES.get(index)
-    }
-
-    #[inline(always)]
-    fn now(&self) -> BlockTime {
-        self.now
-    }
+/// Rules on a packet. Global, so that the verifier walks it once, whatever it is called with.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u64) -> u64 {
+    let Some(row) = row((traits >> 40) as u32) else {
+        return Ruling::PASS.to_word();
+    };
+    let suspect = Suspect {
+        source: [high, low],
+        traits: traits & ((1 << 40) - 1),
+    };
+    judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
 }
 
 /// One CPU's share of the maps.

@@ -9,5 +9,6 @@ pub mod netns;
 pub mod quoted;
 pub mod replay;
 pub mod running;
+pub mod sourced;
 pub mod traffic;
 pub mod wire;

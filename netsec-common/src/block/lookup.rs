@@ -1,72 +1,146 @@
 //! Finding the entry that decides on a packet.
 
-use super::entry::{BlockTime, List};
+use super::entry::List;
 use super::hash::Home;
-use super::memory::{BlockControl, BlockTable, Bucket, EntrySlot};
-use super::shape::{Consequence, KeyBits, KeyWord, SHAPES_MAX, Subject, list_number};
+use super::memory::{BlockControl, BlockTable, Bucket};
+use super::shape::{Consequence, KeyBits, KeyWord, SHAPES_MAX, Subject, list_number, masked};
 use crate::word::observe;
-
-/// An entry as it stood between two changes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
-    pub(super) index: u32,
-    pub(super) entry: &'a EntrySlot,
-    pub(super) consequence: Consequence,
-    pub(super) decision_id: u64,
-}
 
 /// The live entry of a list with the longest prefix that matches, and of that the narrowest.
 ///
 /// `levels` are the parts of the filter that the packet met. `expired` is called for each entry that
 /// would have matched.
+///
+/// One word all the way: an `Option` of several would have parts that the compiler leaves undefined
+/// and spills all the same, which the verifier refuses.
 #[inline(always)]
-pub(super) fn decisive<'a, T: BlockTable>(
-    table: &'a T,
+pub(super) fn decisive<T: BlockTable>(
+    table: &T,
     control: &BlockControl,
     list: List,
     subject: &Subject,
     levels: u64,
     mut expired: impl FnMut(),
-) -> Option<Found<'a>> {
+) -> Probe {
     let number = list_number(list, subject.is_v4());
     let copy = control.active_copy(number);
     for index in 0..SHAPES_MAX {
         let shape = control.shape(number, copy, index);
         if shape.0 == 0 {
-            return None;
+            return Probe::NOTHING;
         }
         if !shape.is_among(levels) {
             continue;
         }
-        let Some((address, key)) = subject.key_of(list, shape) else {
+        let Some(key) = subject.key_of(list, shape) else {
             continue;
         };
-        let Some((found, expires)) = exact(table, control, address, key) else {
-            continue;
-        };
-        if expires.0 != 0 && table.now() >= expires {
+        let probe = table.probe([subject.high, subject.low], key.0);
+        if probe.is_expired() {
             expired();
-            continue;
         }
-        return Some(found);
+        if probe.is_live() {
+            return probe;
+        }
     }
-    None
+    Probe::NOTHING
 }
 
-/// The entry of a key, and when it ends.
+/// What is at a key: one word, so that it can be returned by a function of the kernel side.
+///
+/// The entry's index plus one in the low half; above, its consequence, or that it has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe(u64);
+
+impl Probe {
+    /// Nothing.
+    pub const NOTHING: Self = Self(0);
+
+    const INDEX: u64 = 0xffff_ffff;
+    const EXPIRED: u64 = 1 << 40;
+    const CONSEQUENCE_SHIFT: u32 = 32;
+
+    const fn live(index: u32, consequence: Consequence) -> Self {
+        Self((index as u64 + 1) | (consequence as u64) << Self::CONSEQUENCE_SHIFT)
+    }
+
+    /// From [`Self::to_word`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    const fn is_expired(self) -> bool {
+        self.0 & Self::EXPIRED != 0
+    }
+
+    /// Whether there is an entry that has not expired.
+    #[inline(always)]
+    pub(super) const fn is_live(self) -> bool {
+        self.0 & Self::INDEX != 0
+    }
+
+    /// Index of the entry plus one; zero for none.
+    #[inline(always)]
+    pub(super) const fn index_plus_one(self) -> u64 {
+        self.0 & Self::INDEX
+    }
+
+    /// Index of the entry, of no meaning when there is none.
+    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+    #[inline(always)]
+    pub(super) const fn index(self) -> u32 {
+        (self.0 as u32).wrapping_sub(1)
+    }
+
+    #[inline(always)]
+    pub(super) const fn is_rate_limit(self) -> bool {
+        self.0 >> Self::CONSEQUENCE_SHIFT == Consequence::RateLimit as u64
+    }
+}
+
+/// Looks for the entry of a key whose prefix holds an address.
 #[inline(always)]
-pub(super) fn exact<'a, T: BlockTable>(
-    table: &'a T,
+pub fn probe<T: BlockTable>(table: &T, address: [u64; 2], key: u64) -> Probe {
+    let (Some(control), key) = (table.control(), KeyBits(key)) else {
+        return Probe::NOTHING;
+    };
+    let address = masked(address, key);
+    let Some((index, word, expires)) = exact(table, control, address, key) else {
+        return Probe::NOTHING;
+    };
+    if expires != 0 && table.now().0 >= expires {
+        return Probe(Probe::EXPIRED);
+    }
+    match word.consequence() {
+        Some(consequence) => Probe::live(index, consequence),
+        None => Probe::NOTHING,
+    }
+}
+
+/// The entry of a key: index, key word, and when it ends.
+#[inline(always)]
+pub(super) fn exact<T: BlockTable>(
+    table: &T,
     control: &BlockControl,
     address: [u64; 2],
     key: KeyBits,
-) -> Option<(Found<'a>, BlockTime)> {
+) -> Option<(u32, KeyWord, u64)> {
     let home = Home::of(control, address, key);
     let first = table.bucket(home.first)?;
     if let Some(index) = first.find(home.fingerprint)
-        && let Some(found) = read(table, index, address, key)
+        && let Some((word, expires)) = read(table, index, address, key)
     {
-        return Some(found);
+        return Some((index, word, expires));
     }
     // After the slots: an entry that has just moved over is counted before it leaves its slot.
     observe();
@@ -74,50 +148,46 @@ pub(super) fn exact<'a, T: BlockTable>(
         return None;
     }
     let index = table.bucket(home.second)?.find(home.fingerprint)?;
-    read(table, index, address, key)
+    let (word, expires) = read(table, index, address, key)?;
+    Some((index, word, expires))
 }
 
 impl Bucket {
     /// Index of the entry with this fingerprint.
+    ///
+    /// Without branches, for the verifier. The fingerprints of a bucket differ, so at most one is found.
     #[expect(clippy::cast_possible_truncation, reason = "the low half of the slot")]
     #[inline(always)]
-    pub(super) fn find(&self, fingerprint: u64) -> Option<u32> {
+    fn find(&self, fingerprint: u64) -> Option<u32> {
+        let mut found = 0;
         for slot in &self.slots {
             let slot = slot.load();
-            if slot ^ fingerprint <= 0xffff_ffff {
-                return (slot as u32).checked_sub(1);
-            }
+            let difference = slot >> 32 ^ fingerprint >> 32;
+            // All ones when the difference is zero: only then does the subtraction borrow.
+            let is_it = difference.wrapping_sub(1) >> 63;
+            found |= slot & 0xffff_ffff & 0_u64.wrapping_sub(is_it);
         }
-        None
+        (found as u32).checked_sub(1)
     }
 }
 
-/// The entry, if it has this key; all of it as it was at one moment.
+/// Key word and end of the entry, if it has this key; both as they were at one moment.
 #[inline(always)]
 fn read<T: BlockTable>(
     table: &T,
     index: u32,
     address: [u64; 2],
     key: KeyBits,
-) -> Option<(Found<'_>, BlockTime)> {
+) -> Option<(KeyWord, u64)> {
     let entry = table.entry(index)?;
     let before = entry.key.load();
     observe();
     let [high, low] = &entry.address;
-    if KeyWord(before).key() != key || [high.load(), low.load()] != address {
-        return None;
-    }
-    let expires = BlockTime(entry.expires.load());
-    let decision_id = entry.decision_id.load();
+    let [wanted_high, wanted_low] = address;
+    let expires = entry.expires.load();
+    let differs = (high.load() ^ wanted_high) | (low.load() ^ wanted_low);
     observe();
-    if entry.key.load() != before {
-        return None;
-    }
-    let found = Found {
-        index,
-        entry,
-        consequence: KeyWord(before).consequence()?,
-        decision_id,
-    };
-    Some((found, expires))
+    let changed = entry.key.load() ^ before;
+    let is_it = differs | changed | (KeyWord(before).key().0 ^ key.0);
+    (is_it == 0).then_some((KeyWord(before), expires))
 }

@@ -1,7 +1,10 @@
 //! The table's memory: words in shared arrays.
 
 use super::entry::BlockTime;
+use super::lookup::{Probe, probe};
+use super::rule::{Ruling, Suspect, judge};
 use super::shape::SHAPES_MAX;
+use crate::ledger::Row;
 use crate::word::Word;
 
 /// What a reader needs of a table: kernel maps, or host memory.
@@ -23,6 +26,26 @@ pub trait BlockTable {
 
     /// The time of the packet at hand.
     fn now(&self) -> BlockTime;
+
+    /// Looks for the entry of a key whose prefix holds an address. The kernel side does so in a function
+    /// of its own, which the verifier walks once and not for every shape.
+    #[inline(always)]
+    fn probe(&self, address: [u64; 2], key: u64) -> Probe
+    where
+        Self: Sized,
+    {
+        probe(self, address, key)
+    }
+
+    /// Rules on a packet that the filter did not clear. The kernel side does so in a function of its
+    /// own, which the verifier walks once and not for every way a packet can come there.
+    #[inline(always)]
+    fn judge(&self, suspect: &Suspect, bytes: u32, row: &Row) -> Ruling
+    where
+        Self: Sized,
+    {
+        judge(self, suspect, bytes, row)
+    }
 }
 
 /// `None` blocks nothing.
@@ -55,6 +78,14 @@ impl<T: BlockTable> BlockTable for Option<T> {
     #[inline(always)]
     fn now(&self) -> BlockTime {
         self.as_ref().map_or(BlockTime(0), T::now)
+    }
+
+    #[inline(always)]
+    fn judge(&self, suspect: &Suspect, bytes: u32, row: &Row) -> Ruling {
+        match self {
+            Some(table) => table.judge(suspect, bytes, row),
+            None => Ruling::PASS,
+        }
     }
 }
 

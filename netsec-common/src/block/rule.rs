@@ -4,49 +4,112 @@ use super::entry::{BlockTime, List, Mode, OnSilence};
 use super::filter::{level, met};
 use super::guard::is_guarded;
 use super::limit::admits;
-use super::lookup::{Found, decisive};
+use super::lookup::{Probe, decisive};
 use super::memory::{BlockControl, BlockTable};
-use super::shape::{Consequence, Subject};
+use super::shape::{NARROWING_MASK, Subject};
 use crate::ledger::{Counter, Row};
 use crate::packet::FlowKey;
 use crate::sample::Fate;
 
-/// What becomes of a packet.
+/// What becomes of a packet: one word, so that it can be returned by a function of the kernel side.
+///
+/// The entry's index plus one in the low half; above, whether it is dropped, would be in a dry run,
+/// and is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ruling {
-    /// Whether it is dropped.
-    pub drops: bool,
-    /// Whether a sample of it is due, whatever else is sampled.
-    pub is_sampled: bool,
-    /// What a sample of it says.
-    pub fate: Fate,
-}
+pub struct Ruling(u64);
 
 impl Ruling {
     /// It goes on, and nothing was against it.
-    pub const PASS: Self = Self {
-        drops: false,
-        is_sampled: false,
-        fate: Fate::PASSED,
-    };
+    pub const PASS: Self = Self(0);
+
+    const DROPS: u64 = 1 << 32;
+    const DRY_RUN: u64 = 1 << 33;
+    const SAMPLED: u64 = 1 << 34;
+
+    /// From [`Self::to_word`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.0
+    }
+
+    /// Whether the packet is dropped.
+    #[inline(always)]
+    #[must_use]
+    pub const fn drops(self) -> bool {
+        self.0 & Self::DROPS != 0
+    }
+
+    /// Whether a sample of it is due, whatever else is sampled.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        self.0 & Self::SAMPLED != 0
+    }
+
+    /// What a sample of it says.
+    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+    #[inline(always)]
+    pub fn fate<T: BlockTable>(self, table: &T) -> Fate {
+        let entry = (self.0 as u32).checked_sub(1);
+        let entry = entry.and_then(|index| table.entry(index));
+        let decision_id = entry.map_or(0, |entry| entry.decision_id.load());
+        match self.0 & (Self::DROPS | Self::DRY_RUN) {
+            Self::DROPS => Fate::dropped(decision_id),
+            Self::DRY_RUN => Fate::would_drop(decision_id),
+            _ => Fate::PASSED,
+        }
+    }
 }
 
-/// Rules on a packet, and counts why in `row` and in the entry.
+/// What the table has to know of a packet that the filter does not clear: three words, so that they
+/// can be passed to a function of the kernel side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// Source address as numbers, IPv4-mapped.
+    pub source: [u64; 2],
+    /// The parts of the filter that were met (5 bits), protocol and port in the places of a key word;
+    /// the bits from 40 on are free.
+    pub traits: u64,
+}
+
+/// Asks mode and filter: `None` for a packet that nothing is against. Nearly every one.
 #[inline(always)]
-pub fn rule<T: BlockTable>(table: &T, key: &FlowKey, bytes: u32, row: &Row) -> Ruling {
-    let Some(control) = table.control() else {
-        return Ruling::PASS;
-    };
-    let mode = control.mode();
-    if mode == Mode::Detect {
-        return Ruling::PASS;
+pub fn suspect<T: BlockTable>(table: &T, key: &FlowKey) -> Option<Suspect> {
+    let control = table.control()?;
+    if control.mode.load() == 0 {
+        return None;
     }
     let subject = Subject::of(key);
     let levels = met(table, control, &subject);
-    let may_close = control.on_silence() == OnSilence::Closed;
-    if levels == 0 && !may_close {
-        return Ruling::PASS;
+    if levels == 0 && control.on_silence() != OnSilence::Closed {
+        return None;
     }
+    Some(Suspect {
+        source: [subject.high, subject.low],
+        traits: subject.narrowing | levels,
+    })
+}
+
+/// Rules on a packet that the filter did not clear, and counts why in `row` and in the entry.
+#[inline(always)]
+pub fn judge<T: BlockTable>(table: &T, suspect: &Suspect, bytes: u32, row: &Row) -> Ruling {
+    let Some(control) = table.control() else {
+        return Ruling::PASS;
+    };
+    let [high, low] = suspect.source;
+    let subject = Subject {
+        high,
+        low,
+        narrowing: suspect.traits & NARROWING_MASK,
+    };
     let judge = Judge {
         table,
         control,
@@ -54,7 +117,7 @@ pub fn rule<T: BlockTable>(table: &T, key: &FlowKey, bytes: u32, row: &Row) -> R
         subject: &subject,
         bytes: u64::from(bytes),
     };
-    judge.rule(mode, levels)
+    judge.rule(suspect.traits & level::ALL)
 }
 
 /// One packet before the table.
@@ -67,36 +130,39 @@ struct Judge<'a, T> {
 }
 
 /// What would drop a packet.
-struct Charge<'a> {
-    /// None when everything is closed.
-    entry: Option<Found<'a>>,
+struct Charge {
+    /// [`Probe::NOTHING`] when everything is closed and no entry matched.
+    entry: Probe,
     enforced: (Counter, Counter),
     dry_run: (Counter, Counter),
 }
 
 impl<T: BlockTable> Judge<'_, T> {
+    /// The lookups come first: the verifier walks their loops once for each thing that is known by
+    /// then.
     #[inline(always)]
-    fn rule(&self, mode: Mode, levels: u64) -> Ruling {
-        let silence = self.control.silence(self.table.now());
+    fn rule(&self, levels: u64) -> Ruling {
         let block = self.decisive(List::Block, levels);
-        if block.is_none() && silence != Some(OnSilence::Closed) {
+        if !block.is_live() && !self.is_closed() {
             return Ruling::PASS;
         }
+        let allow = self.decisive(List::Allow, level::ALL);
         if is_guarded(self.subject) {
             self.count((Counter::SavedByGuard, Counter::SavedByGuardBytes));
             return Ruling::PASS;
         }
-        if let Some(allow) = self.decisive(List::Allow, level::ALL) {
+        if allow.is_live() {
             self.count((Counter::SavedByAllowlist, Counter::SavedByAllowlistBytes));
-            self.count_in(&allow);
+            self.count_in(allow);
             return Ruling::PASS;
         }
+        let silence = self.control.silence(self.table.now());
         if silence == Some(OnSilence::Open) {
             self.count((Counter::PassedOpen, Counter::PassedOpenBytes));
             return Ruling::PASS;
         }
         match self.charge(block, silence) {
-            Some(charge) => self.sentence(mode, &charge),
+            Some(charge) => self.sentence(&charge),
             None => {
                 self.count((Counter::PassedRateLimit, Counter::PassedRateLimitBytes));
                 Ruling::PASS
@@ -105,7 +171,12 @@ impl<T: BlockTable> Judge<'_, T> {
     }
 
     #[inline(always)]
-    fn decisive(&self, list: List, levels: u64) -> Option<Found<'_>> {
+    fn is_closed(&self) -> bool {
+        self.control.silence(self.table.now()) == Some(OnSilence::Closed)
+    }
+
+    #[inline(always)]
+    fn decisive(&self, list: List, levels: u64) -> Probe {
         decisive(self.table, self.control, list, self.subject, levels, || {
             self.count((Counter::ExpiredSeen, Counter::ExpiredSeenBytes));
         })
@@ -113,65 +184,57 @@ impl<T: BlockTable> Judge<'_, T> {
 
     /// `None` for a packet within its entry's rate.
     #[inline(always)]
-    fn charge<'a>(
-        &self,
-        block: Option<Found<'a>>,
-        silence: Option<OnSilence>,
-    ) -> Option<Charge<'a>> {
-        if silence == Some(OnSilence::Closed) {
-            return Some(Charge {
-                entry: block,
-                enforced: (Counter::DroppedClosed, Counter::DroppedClosedBytes),
-                dry_run: (Counter::WouldDropClosed, Counter::WouldDropClosedBytes),
-            });
-        }
-        let entry = block?;
-        if entry.consequence != Consequence::RateLimit {
-            return Some(Charge {
-                entry: block,
-                enforced: (Counter::DroppedByBlock, Counter::DroppedByBlockBytes),
-                dry_run: (Counter::WouldDropByBlock, Counter::WouldDropByBlockBytes),
-            });
-        }
-        let aside = self.table.aside(entry.index)?;
-        let now = self.table.now();
-        if admits(aside, self.control.ticks_per_s.load(), now.0) {
-            return None;
-        }
+    fn charge(&self, entry: Probe, silence: Option<OnSilence>) -> Option<Charge> {
+        let (enforced, dry_run) = if silence == Some(OnSilence::Closed) {
+            (
+                (Counter::DroppedClosed, Counter::DroppedClosedBytes),
+                (Counter::WouldDropClosed, Counter::WouldDropClosedBytes),
+            )
+        } else if entry.is_rate_limit() {
+            let aside = self.table.aside(entry.index())?;
+            let now = self.table.now();
+            if admits(aside, self.control.ticks_per_s.load(), now.0) {
+                return None;
+            }
+            (
+                (
+                    Counter::DroppedByRateLimit,
+                    Counter::DroppedByRateLimitBytes,
+                ),
+                (
+                    Counter::WouldDropByRateLimit,
+                    Counter::WouldDropByRateLimitBytes,
+                ),
+            )
+        } else {
+            (
+                (Counter::DroppedByBlock, Counter::DroppedByBlockBytes),
+                (Counter::WouldDropByBlock, Counter::WouldDropByBlockBytes),
+            )
+        };
         Some(Charge {
-            entry: block,
-            enforced: (
-                Counter::DroppedByRateLimit,
-                Counter::DroppedByRateLimitBytes,
-            ),
-            dry_run: (
-                Counter::WouldDropByRateLimit,
-                Counter::WouldDropByRateLimitBytes,
-            ),
+            entry,
+            enforced,
+            dry_run,
         })
     }
 
     #[inline(always)]
-    fn sentence(&self, mode: Mode, charge: &Charge<'_>) -> Ruling {
-        let drops = mode == Mode::Enforce;
+    fn sentence(&self, charge: &Charge) -> Ruling {
+        let drops = self.control.mode() == Mode::Enforce;
         self.count(if drops {
             charge.enforced
         } else {
             charge.dry_run
         });
-        let (decision_id, is_sampled) = match &charge.entry {
-            Some(entry) => (entry.decision_id, self.count_in(entry)),
-            None => (0, false),
+        let is_sampled = charge.entry.is_live() && self.count_in(charge.entry);
+        let drop = if drops {
+            Ruling::DROPS
+        } else {
+            Ruling::DRY_RUN
         };
-        Ruling {
-            drops,
-            is_sampled,
-            fate: if drops {
-                Fate::dropped(decision_id)
-            } else {
-                Fate::would_drop(decision_id)
-            },
-        }
+        let sampled = if is_sampled { Ruling::SAMPLED } else { 0 };
+        Ruling(charge.entry.index_plus_one() | drop | sampled)
     }
 
     #[inline(always)]
@@ -183,14 +246,17 @@ impl<T: BlockTable> Judge<'_, T> {
     /// Counts the packet in an entry; true when a sample of it is due. Several CPUs may count in one
     /// entry at a time, so they add, and none is lost.
     #[inline(always)]
-    fn count_in(&self, found: &Found<'_>) -> bool {
+    fn count_in(&self, found: Probe) -> bool {
+        let Some(entry) = self.table.entry(found.index()) else {
+            return false;
+        };
         let now = self.table.now();
-        let before = found.entry.packets.load();
-        found.entry.packets.add(1);
-        found.entry.bytes.add(self.bytes);
-        found.entry.last.store(now.0);
+        let before = entry.packets.load();
+        entry.packets.add(1);
+        entry.bytes.add(self.bytes);
+        entry.last.store(now.0);
         if before == 0
-            && let Some(aside) = self.table.aside(found.index)
+            && let Some(aside) = self.table.aside(found.index())
         {
             aside.first.store(now.0);
         }

@@ -35,6 +35,9 @@ const LEVEL_SHIFT: u32 = 16;
 /// The bits that tell entries apart.
 const KEY_MASK: u64 = 0xff_ffff_07ff;
 
+/// Protocol and port.
+pub(super) const NARROWING_MASK: u64 = 0xff_ffff_0000;
+
 const KIND_ANY: u64 = 0;
 const KIND_PROTOCOL: u64 = 1;
 const KIND_PORT: u64 = 2;
@@ -49,10 +52,24 @@ pub(super) struct KeyWord(pub(super) u64);
 
 /// What a match leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub(super) enum Consequence {
-    Drop,
-    RateLimit,
-    Allow,
+    Drop = 1,
+    RateLimit = 2,
+    Allow = 3,
+}
+
+impl Consequence {
+    /// `None` for a free slot.
+    #[inline(always)]
+    pub(super) const fn from_number(number: u64) -> Option<Self> {
+        match number & 3 {
+            1 => Some(Self::Drop),
+            2 => Some(Self::RateLimit),
+            3 => Some(Self::Allow),
+            _ => None,
+        }
+    }
 }
 
 impl KeyBits {
@@ -77,10 +94,11 @@ impl KeyWord {
     /// Of an entry, in the generation after `old`.
     pub(super) const fn new(key: KeyBits, list: List, action: Action, old: Self) -> Self {
         let consequence = match (list, action) {
-            (List::Allow, _) => 3,
-            (List::Block, Action::Drop) => 1,
-            (List::Block, Action::RateLimit { .. }) => 2,
+            (List::Allow, _) => Consequence::Allow,
+            (List::Block, Action::Drop) => Consequence::Drop,
+            (List::Block, Action::RateLimit { .. }) => Consequence::RateLimit,
         };
+        let consequence = consequence as u64;
         let generation = (old.0 >> GENERATION_SHIFT).wrapping_add(1);
         Self(key.0 | consequence << ACTION_SHIFT | generation << GENERATION_SHIFT)
     }
@@ -98,12 +116,7 @@ impl KeyWord {
     /// `None` for a free slot.
     #[inline(always)]
     pub(super) const fn consequence(self) -> Option<Consequence> {
-        match self.0 >> ACTION_SHIFT & 3 {
-            1 => Some(Consequence::Drop),
-            2 => Some(Consequence::RateLimit),
-            3 => Some(Consequence::Allow),
-            _ => None,
-        }
+        Consequence::from_number(self.0 >> ACTION_SHIFT)
     }
 
     /// The action of an entry with this rate; of no meaning on the allowlist.
@@ -175,10 +188,8 @@ pub(super) struct Subject {
     /// Source address as numbers, IPv4-mapped.
     pub(super) high: u64,
     pub(super) low: u64,
-    /// In the places of a key word.
-    protocol: u64,
-    /// In the place of a key word; zero for a packet without ports.
-    port: u64,
+    /// Protocol and destination port in the places of a key word; port zero for a packet without.
+    pub(super) narrowing: u64,
 }
 
 impl Subject {
@@ -193,8 +204,7 @@ impl Subject {
         Self {
             high: u64::from_be(high),
             low: u64::from_be(low),
-            protocol: (key.protocol() as u64) << PROTOCOL_SHIFT,
-            port: (port as u64) << PORT_SHIFT,
+            narrowing: (key.protocol() as u64) << PROTOCOL_SHIFT | (port as u64) << PORT_SHIFT,
         }
     }
 
@@ -205,18 +215,19 @@ impl Subject {
         port: Option<u16>,
     ) -> Self {
         let [high, low] = source.halves();
+        // 255 is reserved (IANA): nothing is narrowed to it.
+        let protocol = match protocol {
+            None => 255 << PROTOCOL_SHIFT,
+            Some(protocol) => (protocol as u64) << PROTOCOL_SHIFT,
+        };
+        let port = match port {
+            None => 0,
+            Some(port) => (port as u64) << PORT_SHIFT,
+        };
         Self {
             high,
             low,
-            protocol: match protocol {
-                // 255 is reserved (IANA): nothing is narrowed to it.
-                None => 255 << PROTOCOL_SHIFT,
-                Some(protocol) => (protocol as u64) << PROTOCOL_SHIFT,
-            },
-            port: match port {
-                None => 0,
-                Some(port) => (port as u64) << PORT_SHIFT,
-            },
+            narrowing: protocol | port,
         }
     }
 
@@ -225,22 +236,22 @@ impl Subject {
         self.high == 0 && self.low >> 32 == 0xffff
     }
 
-    /// The address and key of an entry of this shape that matches the packet; `None` when none can.
+    /// The key of an entry of this shape that matches the packet; `None` when none can.
     #[inline(always)]
-    pub(super) const fn key_of(&self, list: List, shape: Shape) -> Option<([u64; 2], KeyBits)> {
-        let narrowing = match shape.kind() {
-            KIND_ANY => 0,
-            KIND_PROTOCOL => self.protocol,
-            _ => {
-                if self.port == 0 {
-                    return None;
-                }
-                self.protocol | self.port
-            }
-        };
-        let key = KeyBits(shape.0 & SHAPE_MASK | list_bit(list) | narrowing);
-        Some((mask([self.high, self.low], shape.length()), key))
+    pub(super) const fn key_of(&self, list: List, shape: Shape) -> Option<KeyBits> {
+        let kind = shape.kind();
+        if kind == KIND_PORT && self.narrowing >> PORT_SHIFT == 0 {
+            return None;
+        }
+        let narrowing = self.narrowing & kept_by(kind);
+        Some(KeyBits(shape.0 & SHAPE_MASK | list_bit(list) | narrowing))
     }
+}
+
+/// An address without the bits after the prefix length of a key.
+#[inline(always)]
+pub(super) const fn masked(address: [u64; 2], key: KeyBits) -> [u64; 2] {
+    mask(address, key.0 & 0xff)
 }
 
 #[inline(always)]
@@ -251,16 +262,40 @@ const fn list_bit(list: List) -> u64 {
     }
 }
 
-/// The first `length` bits of an address.
+/// The bits of protocol and port that entries of a kind have. Without branches, for the verifier.
+#[inline(always)]
+const fn kept_by(kind: u64) -> u64 {
+    let protocol = 0_u64.wrapping_sub((kind + 1) >> 1 & 1 | kind >> 1);
+    let port = 0_u64.wrapping_sub(kind >> 1);
+    protocol & 0xff << PROTOCOL_SHIFT | port & 0xffff << PORT_SHIFT
+}
+
+/// The first `length` bits of an address. Without branches, for the verifier.
 #[inline(always)]
 const fn mask([high, low]: [u64; 2], length: u64) -> [u64; 2] {
-    match length {
-        0 => [0, 0],
-        1..=63 => [high & u64::MAX << (64 - length), 0],
-        64 => [high, 0],
-        65..=127 => [high, low & u64::MAX << (128 - length)],
-        _ => [high, low],
-    }
+    [
+        high & first(64 - min_64(length)),
+        low & first(128 - max_64(length)),
+    ]
+}
+
+/// All bits but the last `but`, of which there are at most 64.
+#[inline(always)]
+const fn first(but: u64) -> u64 {
+    // Two shifts, because one by 64 does nothing.
+    u64::MAX << (but >> 1) << (but - (but >> 1))
+}
+
+#[inline(always)]
+const fn min_64(length: u64) -> u64 {
+    // 1 from 64 on, up to 128.
+    let over = length >> 6 & 1 | length >> 7;
+    length & over.wrapping_sub(1) | over << 6
+}
+
+#[inline(always)]
+const fn max_64(length: u64) -> u64 {
+    length + 64 - min_64(length)
 }
 
 /// Which of the four lists of shapes.

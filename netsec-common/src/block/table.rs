@@ -154,8 +154,8 @@ impl BlockMemory<'_> {
     pub fn get(&self, key: &BlockKey) -> Option<(BlockEntry, BlockCounters)> {
         let (address, bits) = parts(key);
         let table = self.at(BlockTime(0));
-        let (found, _) = exact(&table, self.control, address, bits)?;
-        self.state(found.index)
+        let (index, ..) = exact(&table, self.control, address, bits)?;
+        self.state(index)
     }
 
     /// The live entry of a list that decides on packets of a source: longest prefix, then narrowest.
@@ -170,8 +170,8 @@ impl BlockMemory<'_> {
     ) -> Option<(BlockEntry, BlockCounters)> {
         let subject = Subject::from_parts(source, protocol, port);
         let table = self.at(now);
-        let found = decisive(&table, self.control, list, &subject, level::ALL, || ())?;
-        self.state(found.index)
+        let found = decisive(&table, self.control, list, &subject, level::ALL, || ());
+        self.state(index_of(found.index_plus_one())?)
     }
 
     /// Every entry, live or expired, in no particular order.

@@ -185,7 +185,8 @@ proptest! {
             let levels = crate::block::filter::met(&table, memory.control, &subject);
             prop_assert!(found.is_none() || levels != 0, "the filter hides {source:?}");
             let filtered = decisive(&table, memory.control, List::Block, &subject, levels, || ());
-            prop_assert_eq!(filtered.map(|f| f.decision_id), found.map(|f| f.decision_id));
+            let filtered = index_of(filtered.index_plus_one()).and_then(|index| memory.state(index));
+            prop_assert_eq!(filtered.map(|(entry, _)| entry), found);
         }
     }
 }
@@ -347,7 +348,8 @@ fn what_was_left_half_way_is_brought_in_order() {
         let table = memory.at(BlockTime(1));
         let levels = crate::block::filter::met(&table, memory.control, &subject);
         let found = decisive(&table, memory.control, List::Block, &subject, levels, || ());
-        assert_eq!(found.map(|found| found.decision_id), Some(number.into()));
+        let found = memory.state(found.index());
+        assert_eq!(found.unwrap().0.decision_id, u64::from(number));
         assert!(
             memory
                 .remove(&drop_host(scattered(number), 0).key)
@@ -360,8 +362,8 @@ fn what_was_left_half_way_is_brought_in_order() {
     }
 }
 
-/// Hosts come and go and change hands around some that stay. A reader never misses one that stays,
-/// never meets one that was never there, and never finds a decision under another's address.
+/// Hosts come and go and change hands around some that stay. A reader never misses one that stays, and
+/// never meets one that was never there.
 #[test]
 fn readers_meet_whole_entries_or_none() {
     const STAY: u32 = 64;
@@ -416,19 +418,10 @@ fn check_one(memory: BlockMemory<'_>, number: u32, stay: u32, change: u32) -> bo
     let table = memory.at(BlockTime(1));
     let levels = crate::block::filter::met(&table, memory.control, &subject);
     let found = decisive(&table, memory.control, List::Block, &subject, levels, || ());
-    match found {
-        Some(found) => {
-            assert!(number < change, "{number} was never there");
-            assert_eq!(
-                found.decision_id >> 8,
-                u64::from(address),
-                "another's decision"
-            );
-            true
-        }
-        None => {
-            assert!(number >= stay, "{number} was always there");
-            false
-        }
+    if found.is_live() {
+        assert!(number < change, "{number} was never there");
+    } else {
+        assert!(number >= stay, "{number} was always there");
     }
+    found.is_live()
 }

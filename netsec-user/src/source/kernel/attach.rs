@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use aya::programs::links::FdLink;
 use aya::programs::{ProgramError, Xdp};
@@ -48,12 +49,38 @@ impl fmt::Display for XdpModeInUse {
 #[derive(Debug)]
 pub struct Attachment {
     /// Held for its file descriptor: the kernel detaches the program when it is closed, however
-    /// the process ends.
-    _link: FdLink,
+    /// the process ends, unless it is pinned.
+    link: FdLink,
     /// The mode in use.
     pub mode: XdpModeInUse,
     /// Why it is not native, when `auto` fell back.
     pub fallback: Option<String>,
+}
+
+impl Attachment {
+    /// Of a link that is pinned.
+    pub(super) const fn adopted(link: FdLink, mode: XdpModeInUse) -> Self {
+        Self {
+            link,
+            mode,
+            fallback: None,
+        }
+    }
+
+    /// Pins the link: the program stays attached when this process is gone.
+    pub(super) fn pinned(self, path: &Path) -> Result<Self, String> {
+        let Self {
+            link,
+            mode,
+            fallback,
+        } = self;
+        let link = link.pin(path).map_err(|error| error.to_string())?.into();
+        Ok(Self {
+            link,
+            mode,
+            fallback,
+        })
+    }
 }
 
 impl KernelEngine {
@@ -80,7 +107,7 @@ impl KernelEngine {
                 match self.attach_as(interface, XdpModeInUse::Native) {
                     Ok(link) => {
                         return Ok(Attachment {
-                            _link: link,
+                            link,
                             mode: XdpModeInUse::Native,
                             fallback: None,
                         });
@@ -102,7 +129,7 @@ impl KernelEngine {
                 reason: reason(&error, interface),
             })?;
         Ok(Attachment {
-            _link: link,
+            link,
             mode: XdpModeInUse::Generic,
             fallback: refused,
         })

@@ -11,7 +11,7 @@ use netsec_common::block::{
 };
 use nix::sys::mman::ProtFlags;
 
-use super::super::blocks::BlockStore;
+use super::super::blocks::{BlockStore, REPLAY_CLOCK};
 use super::error::KernelError;
 use super::shared::{Shared, SharedEntry};
 use crate::time::monotonic_offset_ns;
@@ -34,6 +34,19 @@ pub struct BlockMaps {
     asides: Shared<Aside>,
     /// In the order of [`NAMES`].
     maps: Vec<MapData>,
+}
+
+/// A folder of pins that goes with this value.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        for name in NAMES {
+            drop(std::fs::remove_file(self.0.join(name)));
+        }
+        // What cannot be removed is an empty folder.
+        drop(std::fs::remove_dir(&self.0));
+    }
 }
 
 /// Where a program that is loaded finds its block table.
@@ -126,13 +139,29 @@ impl BlockMaps {
         ))
     }
 
-    /// Pins the maps into a folder of a BPF file system.
-    pub(super) fn pin(&self, folder: &Path) -> Result<(), KernelError> {
+    /// Calls `load` with a source of this same table, for another hook. aya gives a map to a program by
+    /// a path only, so the maps have one in this folder of a BPF file system meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::NoBpfFs`], or those of `load`.
+    pub fn shared<T>(
+        &self,
+        bpf_fs: &Path,
+        load: impl FnOnce(&BlockSource) -> Result<T, KernelError>,
+    ) -> Result<T, KernelError> {
+        let failed = |reason: String| KernelError::NoBpfFs {
+            what: "one block table for several interfaces",
+            reason: format!("{}: {reason}", bpf_fs.display()),
+        };
+        let folder = Passing(bpf_fs.join(format!("netsec-{}", std::process::id())));
+        std::fs::create_dir(&folder.0).map_err(|error| failed(error.to_string()))?;
         for (name, map) in NAMES.into_iter().zip(&self.maps) {
-            map.pin(folder.join(name))
-                .map_err(|source| pins(folder, format!("{name}: {source}")))?;
+            map.pin(folder.0.join(name))
+                .map_err(|error| failed(format!("{name}: {error}")))?;
         }
-        Ok(())
+        let source = BlockSource::Pinned(folder.0.clone(), self.memory().capacity());
+        load(&source)
     }
 
     /// Bytes of kernel memory in the table.
@@ -176,6 +205,9 @@ impl BlockStore for BlockMaps {
     }
 
     fn wall_offset_ns(&self) -> i64 {
+        if self.memory().clock() == REPLAY_CLOCK {
+            return 0;
+        }
         monotonic_offset_ns().unwrap_or_default()
     }
 }
