@@ -4,8 +4,9 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{self, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -13,6 +14,9 @@ use serde_json::Value;
 
 /// Names a command that is built already, where the tests run without a toolchain.
 const BINARY: &str = "NETSEC_BINARY";
+
+/// Numbers the commands.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// Where the `netsec` command is. The first call of a test program builds it, in the profile of the
 /// tests, unless `NETSEC_BINARY` names one.
@@ -60,6 +64,11 @@ pub fn run<I: AsRef<OsStr>>(
 pub fn command<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> anyhow::Result<Command> {
     let mut command = Command::new(netsec()?);
     command.args(args);
+    // Sensors of several tests run at a time.
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let own = env::temp_dir().join(format!("netsec-test-{}-{number}", process::id()));
+    command.env("NETSEC_SOCKET", own.with_extension("sock"));
+    command.env("NETSEC_STATE_DIR", own);
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
         command.env_remove(name);
     }

@@ -85,7 +85,8 @@ impl fmt::Display for Cut {
         let at_least = if self.is_partial { "at least " } else { "" };
         match (self.bytes.saturating_mul(1000)).checked_div(self.bytes_total) {
             None => f.write_str(", no traffic in the last minute")?,
-            Some(0) if self.bytes > 0 => {
+            Some(_) if self.bytes == 0 => f.write_str(", no bytes in the last minute")?,
+            Some(0) => {
                 write!(f, ", less than 0.1 % of bytes in the last minute")?;
             }
             Some(share) if share < 100 => {

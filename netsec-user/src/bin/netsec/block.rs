@@ -34,10 +34,15 @@ pub(crate) struct EnforceArgs {
     #[arg(long, value_name = "N", default_value_t = 1 << 16, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub(crate) block_entries: u32,
     /// Where decisions are recorded
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/netsec")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NETSEC_STATE_DIR",
+        default_value = "/var/lib/netsec"
+    )]
     pub(crate) state_dir: PathBuf,
     /// Where to listen for the other commands
-    #[arg(long, value_name = "FILE", default_value = SOCKET)]
+    #[arg(long, value_name = "FILE", env = "NETSEC_SOCKET", default_value = SOCKET)]
     pub(crate) socket: PathBuf,
 }
 
@@ -88,7 +93,7 @@ pub(crate) enum ListCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SocketArgs {
     /// Where the running netsec listens
-    #[arg(long, value_name = "FILE", default_value = SOCKET)]
+    #[arg(long, value_name = "FILE", env = "NETSEC_SOCKET", default_value = SOCKET)]
     socket: PathBuf,
 }
 
