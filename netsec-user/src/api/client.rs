@@ -61,12 +61,15 @@ impl Client {
     /// When nobody listens, or this user may not connect.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
         let path = path.to_owned();
-        let stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::Privilege { path },
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+        let stream = UnixStream::connect(&path).map_err(|error| {
+            let is = |kind| error.kind() == kind;
+            if is(io::ErrorKind::PermissionDenied) {
+                ClientError::Privilege { path }
+            } else if is(io::ErrorKind::NotFound) || is(io::ErrorKind::ConnectionRefused) {
                 ClientError::NoAgent { path }
+            } else {
+                ClientError::Broken(error)
             }
-            _ => ClientError::Broken(error),
         })?;
         stream
             .set_read_timeout(Some(PATIENCE))
@@ -96,7 +99,7 @@ impl Client {
             });
         }
         match reply.result {
-            Outcome::Ok(answer) => Ok(answer),
+            Outcome::Ok(answer) => Ok(*answer),
             Outcome::Error(failure) => Err(ClientError::Refused(failure)),
         }
     }

@@ -45,7 +45,7 @@ pub struct Reply {
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The answer.
-    Ok(Answer),
+    Ok(Box<Answer>),
     /// Why there is none.
     Error(Failure),
 }

@@ -50,7 +50,7 @@ impl Policy {
     #[must_use]
     pub fn lifetime(&self, offences: u32) -> Duration {
         let ladder = &self.settings.escalation_s;
-        let step = ladder.get(offences as usize).or(ladder.last());
+        let step = ladder.get(offences as usize).or_else(|| ladder.last());
         Duration::from_secs(step.copied().unwrap_or(self.settings.default_for_s))
     }
 }

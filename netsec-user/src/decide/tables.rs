@@ -87,8 +87,8 @@ impl Enforcer for Tables {
         port: Option<u16>,
         now: WallTime,
     ) -> Option<BlockState> {
-        let state = |table: &Box<dyn Enforcer>| table.decisive(source, protocol, port, now);
-        Self::sum(self.0.iter().filter_map(state))
+        let tables = self.0.iter();
+        Self::sum(tables.filter_map(|table| table.decisive(source, protocol, port, now)))
     }
 
     fn reap(&mut self, now: WallTime, visitor: &mut dyn FnMut(&BlockState)) {
