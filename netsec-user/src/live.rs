@@ -1,14 +1,16 @@
 //! Live traffic: the sensor's outermost loop, which reads the clock.
 
+mod stop;
+
 use std::io;
 use std::time::Duration;
 
 use netsec_common::block::Mode;
 use netsec_common::sample::Sampling;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use self::stop::Stop;
 use crate::block::{Enforcer as _, KernelEnforcer};
 use crate::decide::{Desk, State, Tables, Traffic};
 use crate::event::{FlowDelta, Sample, Sink};
@@ -395,33 +397,6 @@ fn report(interface: &Interface, engine: &KernelEngine, attachment: &Attachment)
              costs more CPU per packet; to make this an error: --xdp-mode native",
             interface.name,
         );
-    }
-}
-
-/// The signals that end the run.
-#[derive(Debug)]
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Self, LiveError> {
-        let listen = |kind| signal(kind).map_err(LiveError::Signals);
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "interrupted",
-            _ = self.terminate.recv() => "terminated",
-            _ = self.hangup.recv() => "hung up",
-        }
     }
 }
 

@@ -1,20 +1,21 @@
 //! Requests, answered at a desk.
 
+mod view;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
+use netsec_common::block::{BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
 use netsec_common::packet::protocol;
 use netsec_common::sample::Sampling;
 
+use self::view::{entry, standing, view};
 use super::wire::{
-    Added, Answer, DecisionView, Entry, Failure, ImportResult, ListName, PAGE, Request, Status,
-    Terms, Verified, Why,
+    Added, Answer, Entry, Failure, ImportResult, ListName, PAGE, Request, Status, Terms, Verified,
+    Why,
 };
-use crate::block::BlockState;
-use crate::decide::{BlockRequest, Desk, DeskError, Drift, Standing};
+use crate::decide::{BlockRequest, Desk, DeskError, Drift};
 use crate::feed;
-use crate::journal::{Decision, Wanted};
 
 /// Most differences that are named.
 const NAMED_MAX: usize = 100;
@@ -229,41 +230,6 @@ fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
     Ok(why)
 }
 
-fn view(desk: &Desk<'_>, decision: &Decision) -> DecisionView {
-    let about = decision.prefix.map(|prefix| format!(" {prefix}"));
-    let events = desk.state.book.events(decision.id);
-    let event = |event: &crate::journal::Event| {
-        let mut line = format!("{} {} by {}", event.time, event.kind.name(), event.actor);
-        if event.entries != 1 {
-            line += &format!(", {} entries", event.entries);
-        }
-        if event.packets > 0 {
-            line += &format!(", {} packets {} bytes dropped", event.packets, event.bytes);
-        }
-        if !event.note.is_empty() {
-            line += &format!(": {}", event.note);
-        }
-        line
-    };
-    DecisionView {
-        id: decision.id,
-        time_ns: decision.time.as_ns(),
-        what: format!(
-            "{}{} ({})",
-            decision.kind,
-            about.unwrap_or_default(),
-            decision.narrowing
-        ),
-        actor: decision.actor.clone(),
-        reason: decision.reason.clone(),
-        evidence: decision.evidence.clone(),
-        until_ns: decision.until.map(crate::time::WallTime::as_ns),
-        would_cut: decision.would_cut.clone(),
-        undo: decision.undo.clone(),
-        events: events.iter().map(event).collect(),
-    }
-}
-
 fn verify(desk: &Desk<'_>) -> Verified {
     let found = desk.state.book.verify(desk.table, desk.now);
     let name = |drift: &Drift| match drift {
@@ -278,45 +244,6 @@ fn verify(desk: &Desk<'_>) -> Verified {
         named: named
             .map(|(key, drift)| (key.prefix.to_string(), name(drift).to_owned()))
             .collect(),
-    }
-}
-
-fn standing(standing: &Standing) -> Entry {
-    entry(
-        &standing.wanted,
-        standing.state.as_ref(),
-        standing.decision.as_ref(),
-    )
-}
-
-fn entry(wanted: &Wanted, state: Option<&BlockState>, decision: Option<&Decision>) -> Entry {
-    let block = &wanted.block;
-    let (protocol, port) = match block.key.narrowing {
-        Narrowing::Any => (None, None),
-        Narrowing::Protocol(protocol) => (Some(protocol), None),
-        Narrowing::Port { protocol, port } => (Some(protocol), Some(port)),
-    };
-    let (action, packets_per_s) = match (block.key.list, block.action) {
-        (List::Allow, _) => ("allow", None),
-        (List::Block, Action::Drop) => ("drop", None),
-        (List::Block, Action::RateLimit { packets_per_s }) => ("limit", Some(packets_per_s)),
-    };
-    let ns = crate::time::WallTime::as_ns;
-    Entry {
-        prefix: block.key.prefix.to_string(),
-        protocol,
-        port,
-        action: action.to_owned(),
-        packets_per_s,
-        decision: block.decision_id,
-        actor: decision.map(|d| d.actor.clone()).unwrap_or_default(),
-        reason: decision.map(|d| d.reason.clone()).unwrap_or_default(),
-        until_ns: wanted.later.map(ns),
-        confirm_by_ns: block.until.filter(|_| !wanted.is_confirmed).map(ns),
-        packets: state.map_or(0, |state| state.packets),
-        bytes: state.map_or(0, |state| state.bytes),
-        last_ns: state.and_then(|state| state.last).map(ns),
-        in_table: state.is_some(),
     }
 }
 
