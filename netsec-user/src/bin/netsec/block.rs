@@ -1,9 +1,9 @@
 //! `netsec block`, `netsec allow`, `netsec status` and `netsec why`: requests to the running netsec.
 
+mod export;
 mod import;
 mod show;
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,8 +12,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use netsec_common::block::Mode;
 use netsec_user::api::client::Client;
 use netsec_user::api::wire::{Answer, Entry, ListName, Request, Terms};
-use netsec_user::feed::{CrowdsecDecision, CrowdsecWriter};
-use netsec_user::time::WallTime;
 
 use crate::args::{Cli, duration};
 use crate::exit::UsageError;
@@ -290,7 +288,7 @@ pub(crate) fn list(cli: &Cli, list: ListName, command: &ListCommand) -> Result<(
         ListCommand::List(args) => show::list(&all(list, &args.socket)?, args.output),
         ListCommand::Show(args) => why(args),
         ListCommand::Import(args) => import::import(cli, list, args),
-        ListCommand::Export(args) => export(list, args),
+        ListCommand::Export(args) => export::export(list, args),
         ListCommand::Verify(args) => {
             let Answer::Verified(found) = args.socket.connect()?.ask(&Request::Verify {})? else {
                 bail!(unexpected());
@@ -349,39 +347,6 @@ fn all(list: ListName, socket: &SocketArgs) -> Result<Vec<Entry>> {
         }
         entries.extend(page);
     }
-}
-
-fn export(list: ListName, args: &ExportArgs) -> Result<()> {
-    let entries = all(list, &args.socket)?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match args.format {
-        ExportForm::Plain => {
-            for entry in &entries {
-                writeln!(out, "{}", entry.prefix)?;
-            }
-            out.flush()?;
-        }
-        ExportForm::Crowdsec => {
-            let now = WallTime::now();
-            let mut writer = CrowdsecWriter::new(out);
-            // A limit or a single port is no ban.
-            for entry in entries
-                .iter()
-                .filter(|e| e.action == "drop" && e.protocol.is_none())
-            {
-                let until = entry.until_ns.map(WallTime::from_ns);
-                writer.write(&CrowdsecDecision {
-                    id: entry.decision,
-                    prefix: netsec_user::feed::prefix(&entry.prefix)?,
-                    left: until.map(|until| until.since(now)),
-                    origin: "netsec",
-                    reason: &entry.reason,
-                })?;
-            }
-            writer.finish()?;
-        }
-    }
-    Ok(())
 }
 
 /// Who is at the keyboard, behind sudo too.
