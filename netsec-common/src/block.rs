@@ -22,6 +22,7 @@ mod limit;
 mod lookup;
 mod memory;
 mod prefix;
+mod room;
 mod rule;
 mod shape;
 mod table;

@@ -9,11 +9,15 @@ use netsec_common::Word;
 use netsec_common::block::{
     Aside, BlockClock, BlockControl, BlockMemory, BlockSizes, Bucket, EntrySlot, LAYOUT,
 };
+use netsec_common::config::Config;
 use nix::sys::mman::ProtFlags;
 
 use super::super::blocks::{BlockStore, REPLAY_CLOCK};
 use super::error::KernelError;
+use super::load::Purpose;
 use super::shared::{Shared, SharedEntry};
+use super::{KernelEngine, KernelSettings};
+use crate::hook::HookId;
 use crate::time::monotonic_offset_ns;
 
 /// The maps of a table, by their names in the object.
@@ -122,10 +126,7 @@ impl BlockMaps {
             MapData::from_pin(folder.join(name))
                 .map_err(|source| pins(folder, format!("{name}: {source}")))
         })
-        .map_err(|error| match error {
-            KernelError::Map { name, source } => pins(folder, format!("{name}: {source}")),
-            other => other,
-        })?;
+        .map_err(|error| pins(folder, error.to_string()))?;
         let memory = blocks.memory();
         if memory.is_table() {
             return Ok(Some(blocks));
@@ -190,6 +191,46 @@ impl BlockMaps {
             asides: share(NAMES[4], asides)?,
             maps,
         })
+    }
+}
+
+impl KernelEngine {
+    /// As [`Self::load`], with a block table, in mode "detect" until its writer says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_blocking(
+        object: &[u8],
+        hook: HookId,
+        settings: &KernelSettings,
+        blocks: &BlockSource,
+    ) -> Result<(Self, BlockMaps), KernelError> {
+        let purpose = Purpose::ingress(blocks.clone());
+        let (engine, blocks) = Self::load_program(object, hook, settings, &purpose)?;
+        Ok((
+            engine,
+            blocks.ok_or(KernelError::ObjectWithout {
+                name: "block table",
+            })?,
+        ))
+    }
+
+    /// The table that this engine was loaded with.
+    pub(super) fn block_maps(
+        &self,
+        purpose: &Purpose,
+        config: &Config,
+    ) -> Result<Option<BlockMaps>, KernelError> {
+        if matches!(purpose.blocks, BlockSource::None) {
+            return Ok(None);
+        }
+        let clock = if purpose.is_replay {
+            REPLAY_CLOCK
+        } else {
+            self.clock.block_clock()
+        };
+        BlockMaps::of_object(&self.ebpf, clock, &config.hash_keys).map(Some)
     }
 }
 

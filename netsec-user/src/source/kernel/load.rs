@@ -16,7 +16,6 @@ use nix::sys::mman::ProtFlags;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio::time::interval;
 
-use super::super::blocks::REPLAY_CLOCK;
 use super::super::delta::DeltaReader;
 use super::super::reading::TICK_NS;
 use super::KernelEngine;
@@ -59,13 +58,25 @@ pub struct KernelSettings {
 }
 
 /// What an engine is loaded for.
-struct Purpose {
+pub(super) struct Purpose {
     load: fn(&mut Ebpf) -> Result<(), KernelError>,
     watched: [u32; WATCHED_MAX],
     /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
     /// freed from user space, between two frames.
-    is_replay: bool,
-    blocks: BlockSource,
+    pub(super) is_replay: bool,
+    pub(super) blocks: BlockSource,
+}
+
+impl Purpose {
+    /// To count and rule on what an interface receives.
+    pub(super) const fn ingress(blocks: BlockSource) -> Self {
+        Self {
+            load: load_xdp,
+            watched: [0; WATCHED_MAX],
+            is_replay: false,
+            blocks,
+        }
+    }
 }
 
 impl KernelSettings {
@@ -90,39 +101,8 @@ impl KernelEngine {
         hook: HookId,
         settings: &KernelSettings,
     ) -> Result<Self, KernelError> {
-        let purpose = Purpose {
-            load: load_xdp,
-            watched: [0; WATCHED_MAX],
-            is_replay: false,
-            blocks: BlockSource::None,
-        };
+        let purpose = Purpose::ingress(BlockSource::None);
         Self::load_program(object, hook, settings, &purpose).map(|(engine, _)| engine)
-    }
-
-    /// As [`Self::load`], with a block table, in mode "detect" until its writer says otherwise.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
-    pub fn load_blocking(
-        object: &[u8],
-        hook: HookId,
-        settings: &KernelSettings,
-        blocks: &BlockSource,
-    ) -> Result<(Self, BlockMaps), KernelError> {
-        let purpose = Purpose {
-            load: load_xdp,
-            watched: [0; WATCHED_MAX],
-            is_replay: false,
-            blocks: blocks.clone(),
-        };
-        let (engine, blocks) = Self::load_program(object, hook, settings, &purpose)?;
-        Ok((
-            engine,
-            blocks.ok_or(KernelError::ObjectWithout {
-                name: "block table",
-            })?,
-        ))
     }
 
     /// As [`Self::load`], for test runs on one CPU: that one has all slots of the settings.
@@ -133,10 +113,8 @@ impl KernelEngine {
         blocks: &BlockSource,
     ) -> Result<(Self, Option<BlockMaps>), KernelError> {
         let purpose = Purpose {
-            load: load_xdp,
-            watched: [0; WATCHED_MAX],
             is_replay: true,
-            blocks: blocks.clone(),
+            ..Purpose::ingress(blocks.clone())
         };
         Self::load_program(object, hook, settings, &purpose)
     }
@@ -168,7 +146,7 @@ impl KernelEngine {
         Self::load_program(object, hook, settings, &purpose).map(|(engine, _)| engine)
     }
 
-    fn load_program(
+    pub(super) fn load_program(
         object: &[u8],
         hook: HookId,
         settings: &KernelSettings,
@@ -224,18 +202,7 @@ impl KernelEngine {
             clock_map,
         };
         engine.set_control(&settings.engine);
-        let blocks = match &purpose.blocks {
-            BlockSource::None => None,
-            BlockSource::New(_) | BlockSource::Pinned(..) => {
-                let clock = if purpose.is_replay {
-                    REPLAY_CLOCK
-                } else {
-                    engine.clock.block_clock()
-                };
-                let keys = &config.hash_keys;
-                Some(BlockMaps::of_object(&engine.ebpf, clock, keys)?)
-            }
-        };
+        let blocks = engine.block_maps(purpose, &config)?;
         Ok((engine, blocks))
     }
 

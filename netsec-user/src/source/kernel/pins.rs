@@ -54,9 +54,10 @@ impl PinFolder {
         let lock = Flock::lock(folder, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
             KernelError::Pins {
                 folder: path.to_owned(),
-                reason: match error {
-                    Errno::EWOULDBLOCK => "another netsec is using it".to_owned(),
-                    other => other.desc().to_owned(),
+                reason: if error == Errno::EWOULDBLOCK {
+                    "another netsec is using it".to_owned()
+                } else {
+                    error.desc().to_owned()
                 },
             }
         })?;
