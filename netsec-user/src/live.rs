@@ -1,5 +1,6 @@
 //! Live traffic: the sensor's outermost loop, which reads the clock.
 
+mod report;
 mod stop;
 
 use std::io;
@@ -10,6 +11,7 @@ use netsec_common::sample::Sampling;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use self::report::report;
 use self::stop::Stop;
 use crate::block::{Enforcer as _, KernelEnforcer};
 use crate::decide::{Desk, State, Tables, Traffic};
@@ -381,23 +383,6 @@ fn open_egress<O: Output>(
         engine,
         attachment: Some(AnyAttachment::Egress(attachment)),
     })
-}
-
-/// Says what is attached, and loudly when it is not what was hoped for.
-fn report(interface: &Interface, engine: &KernelEngine, attachment: &Attachment) {
-    log::info!(
-        "{}: XDP attached in {} mode; flow table {} MiB",
-        interface.name,
-        attachment.mode,
-        engine.table_bytes() >> 20,
-    );
-    if let Some(reason) = &attachment.fallback {
-        log::warn!(
-            "{}: native XDP is not to be had ({reason}): fell back to generic (skb) mode, which \
-             costs more CPU per packet; to make this an error: --xdp-mode native",
-            interface.name,
-        );
-    }
 }
 
 fn ticker() -> Interval {

@@ -1,5 +1,6 @@
 //! Where decisions are asked for.
 
+mod import;
 mod request;
 
 use std::net::IpAddr;
@@ -200,85 +201,6 @@ impl Desk<'_> {
             return Err(DeskError::Unknown(text));
         }
         Ok(confirmed)
-    }
-
-    /// Begins a list: one decision for all of it.
-    pub fn begin_import(&mut self, list: List, request: &BlockRequest) -> u64 {
-        let id = self.state.book.next_id();
-        let until = request.lifetime.map(|lifetime| self.now.plus(lifetime));
-        let decision = Decision {
-            id,
-            time: self.now,
-            kind: "import".to_owned(),
-            actor: request.actor.clone(),
-            reason: request.reason.clone(),
-            narrowing: action_name(action(request)),
-            until,
-            undo: format!("netsec {} del --decision {id}", verb(list)),
-            ..Decision::default()
-        };
-        self.state.book.put(self.table, decision, &[], false);
-        id
-    }
-
-    /// Adds a part to a list: prefixes, each with the seconds the list gives it.
-    pub fn import(
-        &mut self,
-        id: u64,
-        list: List,
-        part: &[(Prefix, Option<Duration>)],
-        request: &BlockRequest,
-    ) -> Imported {
-        let mut imported = Imported {
-            id,
-            ..Imported::default()
-        };
-        let mut wanted = Vec::new();
-        let mut places = Vec::new();
-        for (place, (prefix, lifetime)) in part.iter().enumerate() {
-            if list == List::Block
-                && let Err(refusal) = self.state.guard.check(*prefix, request.force)
-            {
-                imported.refused.push((place, refusal.to_string()));
-                continue;
-            }
-            let until = lifetime
-                .or(request.lifetime)
-                .map(|lifetime| self.now.plus(lifetime));
-            places.push(place);
-            wanted.push(Wanted {
-                block: Block {
-                    key: BlockKey {
-                        list,
-                        prefix: *prefix,
-                        narrowing: request.narrowing,
-                    },
-                    action: action(request),
-                    decision_id: id,
-                    until,
-                },
-                is_confirmed: true,
-                later: until,
-            });
-        }
-        if request.is_dry_run {
-            imported.entries = wanted.len() as u64;
-            return imported;
-        }
-        let book = &mut self.state.book;
-        let failed = book.put_more(self.table, &wanted, self.now, &request.actor);
-        imported.entries = (wanted.len() - failed.len()) as u64;
-        for (key, error) in failed {
-            let place = wanted.iter().position(|entry| entry.block.key == key);
-            let place = place.and_then(|at| places.get(at)).copied();
-            imported
-                .refused
-                .push((place.unwrap_or_default(), error.to_string()));
-        }
-        if list == List::Allow {
-            self.state.refresh(self.state.facts.clone(), self.table);
-        }
-        imported
     }
 
     /// What decides on packets of an address, and who decided that.
