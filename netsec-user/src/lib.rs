@@ -13,14 +13,16 @@
 //! 8. [`connection`]: both directions of a flow, joined;
 //! 9. [`log`]: logs of Suricata, Zeek and netsec, read and followed;
 //! 10. [`filter`]: which packets, connections and log rows are of interest;
-//! 11. [`summary`]: what an interval held;
-//! 12. [`output`]: text for people, JSON Lines for programs;
-//! 13. [`pipeline`]: the stages put together, for any source;
-//! 14. [`replay`]: a capture through the pipeline;
-//! 15. [`live`]: the kernel's events through the pipeline;
-//! 16. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 11. [`correlate`]: what logs say, joined with what the kernel saw;
+//! 12. [`summary`]: what an interval held;
+//! 13. [`output`]: text for people, JSON Lines for programs;
+//! 14. [`pipeline`]: the stages put together, for any source;
+//! 15. [`replay`]: a capture through the pipeline;
+//! 16. [`live`]: the kernel's events through the pipeline;
+//! 17. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod connection;
+pub mod correlate;
 pub mod doctor;
 pub mod event;
 pub mod filter;
