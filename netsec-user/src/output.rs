@@ -4,9 +4,7 @@
 //! UTC. Writers are the caller's: buffered, and a closed pipe comes back as the [`io::Error`] it is.
 
 mod alert;
-mod community;
 mod coverage;
-mod endpoint;
 mod jsonl;
 pub mod number;
 mod rows;
@@ -16,13 +14,12 @@ mod timestamp;
 use std::io;
 
 pub use self::alert::{protocol_name, write_alert};
-pub use self::community::community_id;
 pub use self::coverage::{Coverage, Identity, Losses};
-pub use self::endpoint::{Endpoint, endpoints};
 pub use self::jsonl::JsonLines;
 pub use self::rows::{RowForm, RowWriter};
 pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
 use crate::connection::{Connection, EndCause, State};
+pub use crate::connection::{Endpoint, community_id, endpoints};
 use crate::event::Sample;
 use crate::hook::{Hook, HookId};
 use crate::packet::PacketView;

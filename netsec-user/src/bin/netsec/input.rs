@@ -35,7 +35,7 @@ pub(crate) struct InputArgs {
     )]
     pub(crate) fast_offset: f64,
     /// Which records, in tcpdump's words and `orig`, `resp`: 'resp port 4444', 'src net 10.0.0.0/8'
-    #[arg(value_name = "FILTER", trailing_var_arg = true)]
+    #[arg(value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
 }
 
