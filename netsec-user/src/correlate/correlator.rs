@@ -39,6 +39,8 @@ pub enum Told {
     Unjoined(Box<Unjoined>),
     /// An offender passed the limit, or grew by much.
     Incident(Box<Incident>),
+    /// At the end: an offender with all that speaks against it.
+    Final(Box<Incident>),
     /// Sensors saw different things.
     Disagreement(Box<Disagreement>),
     /// At the end: what became of the rows.
@@ -116,6 +118,11 @@ impl Correlator {
             .sum_up(&mut self.join, now, Duration::ZERO);
         self.told
             .extend(sum.map(|sum| Told::Disagreement(Box::new(sum))));
+        let incidents = self.incidents.reported();
+        let last = incidents
+            .into_iter()
+            .map(|incident| Told::Final(Box::new(incident.clone())));
+        self.told.extend(last);
         if self.join.counts().rows > 0 {
             let counts = self.join.counts().clone();
             self.told.push(Told::Counts(Box::new(counts)));

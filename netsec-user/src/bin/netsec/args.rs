@@ -8,8 +8,11 @@ use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_user::source::kernel::XdpMode;
 
 use crate::alerts::AlertsArgs;
+use crate::correlation::CorrelateArgs;
 use crate::hunt::HuntArgs;
+use crate::incidents::IncidentsArgs;
 use crate::logs::LogsArgs;
+use crate::policy::PolicyArgs;
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -85,6 +88,12 @@ pub(crate) enum Command {
     /// By the responder's port, and by what came of it: a try that was refused or not answered is an
     /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
     Hunt(HuntArgs),
+    /// Gather what logs say against each offender: alerts, notices, tries, with a risk and a timeline
+    ///
+    /// A local or trusted address is never called an attacker; noise adds nothing to a risk.
+    Incidents(IncidentsArgs),
+    /// Try rules on which alerts lead to a block
+    Policy(PolicyArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -123,6 +132,13 @@ pub(crate) struct RunArgs {
     /// Log every frame from inside the kernel (needs -v too; slow)
     #[arg(long)]
     pub(crate) kernel_log: bool,
+    /// Directory that keeps how far logs were read [default: $STATE_DIRECTORY, else /var/lib/netsec if
+    /// it is there]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Logs to join
+    #[command(flatten)]
+    pub(crate) correlate: CorrelateArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,
@@ -144,6 +160,9 @@ pub(crate) struct ReplayArgs {
     /// counted on stderr: those cut by the snap length, and those longer than 3520 bytes.
     #[arg(long, value_name = "WHERE", default_value = "host")]
     pub(crate) engine: EngineArg,
+    /// Logs to join
+    #[command(flatten)]
+    pub(crate) correlate: CorrelateArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,

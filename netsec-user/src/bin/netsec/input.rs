@@ -162,7 +162,7 @@ fn is_readable(reader: &LogReader) -> bool {
 }
 
 /// Says what became of the lines.
-fn report(reader: &LogReader) {
+pub(crate) fn report(reader: &LogReader) {
     let (file, tally) = (reader.file(), reader.tally());
     for bad in &tally.samples {
         log::warn!("{file}:{}: {}", bad.line, bad.reason);

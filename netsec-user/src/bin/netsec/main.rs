@@ -5,12 +5,15 @@
 
 mod alerts;
 mod args;
+mod correlation;
 mod doctor;
 mod exit;
 mod hunt;
+mod incidents;
 mod input;
 mod logs;
 mod output;
+mod policy;
 mod replay;
 mod run;
 
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::alerts(args),
         Command::Logs(args) => logs::logs(args),
         Command::Hunt(args) => hunt::hunt(args),
+        Command::Incidents(args) => incidents::incidents(&cli, args),
+        Command::Policy(args) => policy::policy(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)
