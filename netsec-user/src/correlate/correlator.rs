@@ -80,7 +80,9 @@ impl Correlator {
 
     /// Takes a record of a log.
     pub fn record(&mut self, record: &Record<'_>) {
-        self.disagreements.record(record);
+        if self.disagreements.record(record) {
+            return;
+        }
         let row = Row::of(record, &self.site);
         match self.join.row(row, self.now) {
             Ok(joined) => self.tell(Ok(joined)),

@@ -40,15 +40,19 @@ pub struct Disagreements {
 }
 
 impl Disagreements {
-    /// Takes what a record says of its own sensor.
-    pub fn record(&mut self, record: &Record<'_>) {
+    /// Takes what a record says of its own sensor; true when it says nothing else.
+    pub fn record(&mut self, record: &Record<'_>) -> bool {
         match record {
             Record::Event(event) => match &event.detail {
                 EventDetail::Stats(stats) => {
                     let capture = stats.capture.map(|c| (c.kernel_packets, c.kernel_drops));
                     self.drops = capture.or(self.drops);
+                    return true;
                 }
-                EventDetail::Flow(_) => self.told = [true, self.told[1]],
+                EventDetail::Flow(_) => {
+                    let [eve, _] = &mut self.told;
+                    *eve = true;
+                }
                 _ => {}
             },
             Record::Zeek(zeek) => match &zeek.detail {
@@ -56,11 +60,16 @@ impl Disagreements {
                     let percent = loss.percent.unwrap_or_default();
                     let worst = self.loss_percent.unwrap_or_default().max(percent);
                     self.loss_percent = Some(worst);
+                    return true;
                 }
-                Detail::Conn(_) => self.told = [self.told[0], true],
+                Detail::Conn(_) => {
+                    let [_, zeek] = &mut self.told;
+                    *zeek = true;
+                }
                 _ => {}
             },
         }
+        false
     }
 
     /// Takes a row without a connection.
@@ -94,6 +103,11 @@ impl Disagreements {
                 continue;
             }
             seen.reported = true;
+            // Both engines give an ICMP error to the flow that it quotes.
+            let key = &seen.connection.key;
+            if key.is_icmp() && key.reversed().source_port() == key.source_port() {
+                continue;
+            }
             sum.connections += 1;
             let [by_eve, by_zeek] = seen.told;
             for (origin, is_followed, told) in

@@ -30,6 +30,9 @@ pub struct JoinSettings {
     pub community_seed: u16,
     /// How far the clocks of two sensors may be apart, seconds.
     pub skew_seconds: u32,
+    /// How long after a connection's end Suricata may still write about it, seconds: what its parsers
+    /// find when the flow is timed out or it stops has the time of that, not of a packet.
+    pub late_seconds: u32,
     /// How long a row waits for its connection, seconds of traffic time.
     pub wait_seconds: u32,
     /// Most connections kept; beyond it the sixteenth that ended first goes.
@@ -43,6 +46,7 @@ impl Default for JoinSettings {
         Self {
             community_seed: 0,
             skew_seconds: 5,
+            late_seconds: 600,
             wait_seconds: 60,
             connections_max: 1 << 18,
             rows_max: 1 << 16,
@@ -250,32 +254,34 @@ impl Join {
             (None, Some(id)) => self.key_by_id(id).into_iter().collect(),
             (None, None) => return Err(Why::NoAddresses),
         };
-        let skew = Duration::from_secs(self.settings.skew_seconds.into());
         let mut keys = keys.iter().map(|key| canonical(key).0);
         let Some(key) = keys.find(|key| self.connections.contains_key(key)) else {
             return Err(Why::NoConnection);
         };
-        let mut nearest: Option<(i64, &mut Seen)> = None;
+        let seconds_ns = |seconds: u32| i64::from(seconds) * 1_000_000_000;
+        let skew = seconds_ns(self.settings.skew_seconds);
+        let late = match row.origin {
+            Origin::Eve => skew + seconds_ns(self.settings.late_seconds),
+            Origin::Zeek => skew,
+        };
+        let mut nearest: Option<(i64, bool, Connection)> = None;
         for seen in self.connections.get_mut(&key).into_iter().flatten() {
-            let away = seen.away(row);
-            if nearest.as_ref().is_none_or(|(best, _)| away <= *best) {
-                nearest = Some((away, seen));
+            let (before, after) = seen.away(row);
+            let away = before.max(after).max(0);
+            if nearest.as_ref().is_none_or(|(best, ..)| away <= *best) {
+                let fits = before <= skew && after <= late;
+                nearest = Some((away, fits, seen.connection.clone()));
+            }
+            // Timeouts may cut in pieces here what is one connection there.
+            if row.is_connection() && away <= skew {
+                seen.tell(row.origin);
             }
         }
-        let Some((away, seen)) = nearest else {
-            return Err(Why::NoConnection);
-        };
-        if away > i64::try_from(skew.as_nanos()).unwrap_or(i64::MAX) {
-            return Err(Why::OtherTime(away));
+        match nearest {
+            None => Err(Why::NoConnection),
+            Some((away, false, _)) => Err(Why::OtherTime(away)),
+            Some((_, true, connection)) => Ok(connection),
         }
-        if row.is_connection() {
-            let [eve, zeek] = &mut seen.told;
-            *(match row.origin {
-                Origin::Eve => eve,
-                Origin::Zeek => zeek,
-            }) = true;
-        }
-        Ok(seen.connection.clone())
     }
 
     /// The key that has this ID. The table of IDs is made when the first such row comes.
@@ -357,11 +363,20 @@ impl Seen {
         connection.end = connection.end.max(delta.last);
     }
 
-    /// Nanoseconds between the connection and the row; zero when they overlap.
-    fn away(&self, row: &Row) -> i64 {
+    /// Nanoseconds by which the row is before the connection, and by which it is after; neither is
+    /// positive when they overlap.
+    const fn away(&self, row: &Row) -> (i64, i64) {
         let before = self.connection.start.ns_since(row.until);
         let after = row.time.ns_since(self.connection.end);
-        before.max(after).max(0)
+        (before, after)
+    }
+
+    const fn tell(&mut self, origin: Origin) {
+        let [eve, zeek] = &mut self.told;
+        match origin {
+            Origin::Eve => *eve = true,
+            Origin::Zeek => *zeek = true,
+        }
     }
 }
 
