@@ -24,7 +24,7 @@ pub use self::counts::{AlertCounts, SignatureCount, SourceCount};
 pub use self::disagreement::{Disagreement, Disagreements};
 pub use self::evidence::{Evidence, EvidenceKind, Witness};
 pub use self::incident::{Incident, IncidentSettings, Incidents, Moment, Risk, Term, Traffic};
-pub use self::join::{Join, JoinCounts, JoinSettings, Joined, Unjoined, Why};
+pub use self::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined, Why};
 pub use self::policy::{Policy, PolicySettings, Proposal, Spared};
 pub use self::row::{AlertRow, Origin, Row, Says};
 pub use self::sides::Sides;

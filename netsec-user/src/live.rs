@@ -1,14 +1,17 @@
 //! Live traffic: the sensor's outermost loop, which reads the clock.
 
+mod logs;
+
 use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use self::logs::FollowedLogs;
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::hook::{Direction, Hook, HookId};
-use crate::log::follow::{Feed, Feeds, PositionError, Watch};
+use crate::log::follow::Feeds;
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
 use crate::source::kernel::{
@@ -83,15 +86,7 @@ pub struct Live {
     duration: Option<Duration>,
     /// Room for samples; empty between two drains.
     samples: Vec<Sample>,
-    logs: Option<Logs>,
-}
-
-/// Logs that are followed.
-#[derive(Debug)]
-struct Logs {
-    feeds: Feeds,
-    /// Tells at once; the timer does it when there is none.
-    watch: Option<Watch>,
+    logs: Option<FollowedLogs>,
 }
 
 impl Live {
@@ -133,19 +128,7 @@ impl Live {
 
     /// Follows logs, whose records go into the pipeline.
     pub fn follow(&mut self, feeds: Feeds) {
-        let watched = Watch::new().and_then(|mut watch| {
-            let mut paths = feeds.feeds().iter().map(Feed::path);
-            paths.try_for_each(|path| watch.add(path))?;
-            Ok(watch)
-        });
-        let watch = match watched {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                log::warn!("logs are looked at every 20 ms, as changes are not told: {error}");
-                None
-            }
-        };
-        self.logs = Some(Logs { feeds, watch });
+        self.logs = Some(FollowedLogs::new(feeds));
     }
 
     /// Reads until a signal, the end of the time asked for, or the end of the pipeline's wishes;
@@ -183,7 +166,7 @@ impl Live {
                     .tick(WallTime::now(), &self.readings())
                     .map_err(LiveError::Output)?;
                 if count.is_multiple_of(DRAINS_PER_SAVE) {
-                    self.save_positions();
+                    self.logs.iter().for_each(FollowedLogs::save);
                 }
             }
         }
@@ -197,8 +180,10 @@ impl Live {
         self.drain(pipeline);
         self.read(pipeline)?;
         self.read_logs(pipeline)?;
-        self.save_positions();
-        self.report_logs();
+        if let Some(logs) = &self.logs {
+            logs.save();
+            logs.report();
+        }
         let readings: Vec<HookReading> = self
             .taps
             .iter()
@@ -224,48 +209,10 @@ impl Live {
         self.samples = in_order.deliver();
     }
 
-    /// Hands on what the logs have, turn by turn, so that a long one does not hold up the kernel's
-    /// rings.
     fn read_logs<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
-        let Some(logs) = &mut self.logs else {
-            return Ok(());
-        };
-        let now = WallTime::now();
-        logs.feeds
-            .poll(now, &mut |record| pipeline.record(record, now))
-            .map(|_more| ())
-            .map_err(LiveError::Output)
-    }
-
-    fn save_positions(&self) {
-        let saved = self.logs.as_ref().map(|logs| logs.feeds.save());
-        if let Some(Err(error)) = saved {
-            log::warn!("{error}: {}", source_of(&error));
-        }
-    }
-
-    /// Says what became of the logs' lines.
-    fn report_logs(&self) {
-        let feeds = self.logs.iter().flat_map(|logs| logs.feeds.feeds());
-        for feed in feeds {
-            if let Some((path, trouble)) = feed.trouble() {
-                log::warn!("{}: {trouble}", path.display());
-            }
-            for (name, tally, counts) in feed.tallies() {
-                log::info!("{name}: {tally}");
-                for bad in &tally.samples {
-                    log::warn!("{name}:{}: {}", bad.line, bad.reason);
-                }
-                if counts.truncations > 0 {
-                    log::warn!(
-                        "{name}: truncated {} times, {} of them with a copy to read on from; {} \
-                         bytes of unfinished lines are lost",
-                        counts.truncations,
-                        counts.copies_found,
-                        counts.cut_bytes
-                    );
-                }
-            }
+        match &mut self.logs {
+            Some(logs) => logs.read(pipeline).map_err(LiveError::Output),
+            None => Ok(()),
         }
     }
 
@@ -287,16 +234,11 @@ impl Live {
 }
 
 /// Ready when a log has changed; never without one.
-async fn changed(logs: Option<&Logs>) {
-    match logs.and_then(|logs| logs.watch.as_ref()) {
-        Some(watch) => watch.changed().await,
+async fn changed(logs: Option<&FollowedLogs>) {
+    match logs {
+        Some(logs) => logs.changed().await,
         None => std::future::pending().await,
     }
-}
-
-fn source_of(error: &PositionError) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(String::new, ToString::to_string)
 }
 
 /// Holds samples back until all rings are empty, and passes them on in the order of time. Never more

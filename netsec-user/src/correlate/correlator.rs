@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::disagreement::{Disagreement, Disagreements};
 use super::evidence::{Evidence, Witness};
 use super::incident::{Incident, IncidentSettings, Incidents};
-use super::join::{Join, JoinCounts, JoinSettings, Joined, Unjoined};
+use super::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined};
 use super::row::Row;
 use super::site::Site;
 use crate::event::FlowDelta;
@@ -84,11 +84,8 @@ impl Correlator {
             return;
         }
         let row = Row::of(record, &self.site);
-        match self.join.row(row, self.now) {
-            Ok(joined) => self.tell(Ok(joined)),
-            Err(Some(unjoined)) => self.tell(Err(unjoined)),
-            Err(None) => {}
-        }
+        let outcome = self.join.row(row, self.now);
+        self.tell(outcome);
     }
 
     /// Takes what a detector found.
@@ -157,22 +154,24 @@ impl Correlator {
         }
     }
 
-    fn tell(&mut self, outcome: Result<Joined, Unjoined>) {
+    fn tell(&mut self, outcome: JoinOutcome) {
         let (row, connection) = match &outcome {
-            Ok(joined) => (&joined.row, Some(&joined.connection)),
-            Err(unjoined) => (&unjoined.row, None),
+            JoinOutcome::Joined(joined) => (&joined.row, Some(joined.connection.clone())),
+            JoinOutcome::Unjoined(unjoined) => {
+                self.disagreements
+                    .unjoined(unjoined.row.origin, unjoined.why);
+                (&unjoined.row, None)
+            }
+            JoinOutcome::Waits => return,
         };
-        if let Err(unjoined) = &outcome {
-            self.disagreements.unjoined(row.origin, unjoined.why);
-        }
         let evidence = row.evidence();
-        let connection = connection.cloned();
         // Rows on ordinary connections are joined and counted; a line each would say little.
         let is_said = row.alert().is_some() || matches!(row.says, super::row::Says::Notice { .. });
         if is_said {
-            self.told.push(match outcome {
-                Ok(joined) => Told::Joined(Box::new(joined)),
-                Err(unjoined) => Told::Unjoined(Box::new(unjoined)),
+            self.told.extend(match outcome {
+                JoinOutcome::Joined(joined) => Some(Told::Joined(Box::new(joined))),
+                JoinOutcome::Unjoined(unjoined) => Some(Told::Unjoined(Box::new(unjoined))),
+                JoinOutcome::Waits => None,
             });
         }
         if let Some(evidence) = evidence {

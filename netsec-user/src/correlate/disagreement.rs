@@ -42,32 +42,25 @@ pub struct Disagreements {
 impl Disagreements {
     /// Takes what a record says of its own sensor; true when it says nothing else.
     pub fn record(&mut self, record: &Record<'_>) -> bool {
+        let [by_eve, by_zeek] = &mut self.told;
         match record {
-            Record::Event(event) => match &event.detail {
-                EventDetail::Stats(stats) => {
+            Record::Event(event) => {
+                *by_eve |= matches!(event.detail, EventDetail::Flow(_));
+                if let EventDetail::Stats(stats) = &event.detail {
                     let capture = stats.capture.map(|c| (c.kernel_packets, c.kernel_drops));
                     self.drops = capture.or(self.drops);
                     return true;
                 }
-                EventDetail::Flow(_) => {
-                    let [eve, _] = &mut self.told;
-                    *eve = true;
-                }
-                _ => {}
-            },
-            Record::Zeek(zeek) => match &zeek.detail {
-                Detail::CaptureLoss(loss) => {
+            }
+            Record::Zeek(zeek) => {
+                *by_zeek |= matches!(zeek.detail, Detail::Conn(_));
+                if let Detail::CaptureLoss(loss) = &zeek.detail {
                     let percent = loss.percent.unwrap_or_default();
                     let worst = self.loss_percent.unwrap_or_default().max(percent);
                     self.loss_percent = Some(worst);
                     return true;
                 }
-                Detail::Conn(_) => {
-                    let [_, zeek] = &mut self.told;
-                    *zeek = true;
-                }
-                _ => {}
-            },
+            }
         }
         false
     }

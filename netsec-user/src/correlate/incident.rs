@@ -177,10 +177,9 @@ impl Incidents {
         }
         let mut order: Vec<_> = self
             .offenders
-            .iter()
-            .map(|(address, entry)| {
-                let incident = &entry.incident;
-                (incident.risk().total(), incident.times.1, *address)
+            .values()
+            .map(|Entry { incident, .. }| {
+                (incident.risk().total(), incident.times.1, incident.offender)
             })
             .collect();
         order.sort_unstable();

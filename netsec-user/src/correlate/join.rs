@@ -6,17 +6,19 @@
 //! anew where it is shown or where a line has nothing else. So no engine's mistakes in computing it
 //! (Suricata before 7.0.1 for IPv6, before 7.0.12 within one host, for ICMPv6 errors) break a join.
 
+mod seen;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use netsec_common::packet::{FlowKey, protocol};
+use netsec_common::packet::FlowKey;
 use serde::Deserialize;
 
+pub(super) use self::seen::Seen;
+use self::seen::{keys_of, without_vlan};
 use super::row::{Origin, Row};
-use crate::connection::{Connection, Side, canonical, community_id};
+use crate::connection::{Connection, canonical, community_id};
 use crate::event::FlowDelta;
-use crate::hook::HookId;
-use crate::log::Tuple;
 use crate::time::WallTime;
 
 /// Connections with one key that are told apart by time; the oldest makes room.
@@ -61,6 +63,17 @@ pub struct Joined {
     pub row: Row,
     /// What netsec counted of the connection so far.
     pub connection: Connection,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinOutcome {
+    /// It has a connection.
+    Joined(Joined),
+    /// It, or the one that made room for it, has none.
+    Unjoined(Unjoined),
+    /// Its connection may still come.
+    Waits,
 }
 
 /// A row without a connection.
@@ -125,16 +138,6 @@ pub struct Join {
     counts: JoinCounts,
 }
 
-/// A connection that was seen.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) connection: Connection,
-    /// Which sensors have told of it as a whole.
-    pub(super) told: [bool; 2],
-    /// Counted in a report on what sensors did not tell.
-    pub(super) reported: bool,
-}
-
 impl Join {
     /// Nothing seen yet.
     #[must_use]
@@ -191,36 +194,33 @@ impl Join {
     }
 
     /// Takes a row: joined at once, or waiting.
-    pub fn row(&mut self, row: Row, now: WallTime) -> Result<Joined, Option<Unjoined>> {
+    pub fn row(&mut self, row: Row, now: WallTime) -> JoinOutcome {
         self.counts.rows += 1;
         match self.find(&row) {
-            Ok(connection) => Ok(self.joined(row, connection)),
-            Err(Why::NoAddresses) => Err(Some(self.unjoined(row, Why::NoAddresses))),
+            Ok(connection) => JoinOutcome::Joined(self.joined(row, connection)),
+            Err(Why::NoAddresses) => JoinOutcome::Unjoined(self.unjoined(row, Why::NoAddresses)),
             Err(_) => {
                 self.waiting.push_back((now, row));
                 if self.waiting.len() <= self.settings.rows_max {
-                    return Err(None);
+                    return JoinOutcome::Waits;
                 }
                 let evicted = self.waiting.pop_front();
-                Err(evicted.map(|(_, row)| self.unjoined(row, Why::Evicted)))
+                evicted.map_or(JoinOutcome::Waits, |(_, row)| {
+                    JoinOutcome::Unjoined(self.unjoined(row, Why::Evicted))
+                })
             }
         }
     }
 
     /// Tries the rows that wait again, and gives up those that waited too long: all of them when
     /// `is_end`.
-    pub fn settle(
-        &mut self,
-        now: WallTime,
-        is_end: bool,
-        mut each: impl FnMut(Result<Joined, Unjoined>),
-    ) {
+    pub fn settle(&mut self, now: WallTime, is_end: bool, mut each: impl FnMut(JoinOutcome)) {
         let wait = Duration::from_secs(self.settings.wait_seconds.into());
         for (since, row) in std::mem::take(&mut self.waiting) {
             match self.find(&row) {
-                Ok(connection) => each(Ok(self.joined(row, connection))),
+                Ok(connection) => each(JoinOutcome::Joined(self.joined(row, connection))),
                 Err(why) if is_end || now.since(since) >= wait => {
-                    each(Err(self.unjoined(row, why)));
+                    each(JoinOutcome::Unjoined(self.unjoined(row, why)));
                 }
                 Err(_) => self.waiting.push_back((since, row)),
             }
@@ -323,87 +323,8 @@ impl Join {
     }
 }
 
-impl Seen {
-    const fn new(hook: HookId, key: FlowKey, start: WallTime) -> Self {
-        let nothing = Side {
-            packets: 0,
-            bytes: 0,
-            tcp_flags: 0,
-        };
-        Self {
-            connection: Connection {
-                hook,
-                key,
-                start,
-                end: start,
-                originator: nothing,
-                responder: nothing,
-            },
-            told: [false; 2],
-            reported: false,
-        }
-    }
-
-    fn add(&mut self, delta: &FlowDelta, oriented: &FlowKey) {
-        let connection = &mut self.connection;
-        // Who began may become clear only with the second direction.
-        if connection.key != *oriented {
-            connection.key = *oriented;
-            std::mem::swap(&mut connection.originator, &mut connection.responder);
-        }
-        let side = if without_vlan(&delta.key) == *oriented {
-            &mut connection.originator
-        } else {
-            &mut connection.responder
-        };
-        side.packets += delta.packets;
-        side.bytes += delta.bytes;
-        side.tcp_flags |= delta.tcp_flags;
-        connection.start = connection.start.min(delta.first);
-        connection.end = connection.end.max(delta.last);
-    }
-
-    /// Nanoseconds by which the row is before the connection, and by which it is after; neither is
-    /// positive when they overlap.
-    const fn away(&self, row: &Row) -> (i64, i64) {
-        let before = self.connection.start.ns_since(row.until);
-        let after = row.time.ns_since(self.connection.end);
-        (before, after)
-    }
-
-    const fn tell(&mut self, origin: Origin) {
-        let [eve, zeek] = &mut self.told;
-        match origin {
-            Origin::Eve => *eve = true,
-            Origin::Zeek => *zeek = true,
-        }
-    }
-}
-
-/// The keys a row may mean: one, or one for each transport when it does not say which.
-fn keys_of(tuple: &Tuple) -> Vec<FlowKey> {
-    match tuple.key() {
-        Some(key) => vec![key],
-        None => [protocol::TCP, protocol::UDP, protocol::SCTP]
-            .into_iter()
-            .map(|number| tuple.key_as(number))
-            .collect(),
-    }
-}
-
 fn id_of(seed: u16, key: &FlowKey) -> Option<(String, FlowKey)> {
     community_id(seed, key).map(|id| (id, *key))
-}
-
-/// Logs tell VLAN tags differently or not at all, and the Community ID has none.
-fn without_vlan(key: &FlowKey) -> FlowKey {
-    let end = |address, port| std::net::SocketAddr::new(address, port);
-    FlowKey::from_endpoints(
-        end(key.source(), key.source_port()),
-        end(key.destination(), key.destination_port()),
-        key.protocol(),
-        netsec_common::packet::Vlan::default(),
-    )
 }
 
 #[cfg(test)]

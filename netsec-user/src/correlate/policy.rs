@@ -165,13 +165,7 @@ mod tests {
         change: impl FnOnce(&mut AlertRow),
     ) -> Result<Proposal, Spared> {
         let site = Site::default();
-        let tuple = crate::log::Tuple {
-            source: source.parse().unwrap(),
-            source_port: 1,
-            destination: "10.0.0.1".parse().unwrap(),
-            destination_port: 22,
-            protocol: Some(6),
-        };
+        let tuple = tuple(source);
         let mut alert = AlertRow {
             gid: 1,
             sid: 2_001_219,
@@ -195,6 +189,16 @@ mod tests {
             says: Says::Other,
         };
         Policy::new(settings).judge(&row, &alert, None, &site)
+    }
+
+    fn tuple(source: &str) -> crate::log::Tuple {
+        crate::log::Tuple {
+            source: source.parse().unwrap(),
+            source_port: 1,
+            destination: "10.0.0.1".parse().unwrap(),
+            destination_port: 22,
+            protocol: Some(6),
+        }
     }
 
     fn severe() -> PolicySettings {

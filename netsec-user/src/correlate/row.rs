@@ -109,18 +109,16 @@ impl Row {
         match record {
             Record::Event(event) => base.with_event(event),
             Record::Zeek(zeek) => {
-                let (until, says) = match &zeek.detail {
-                    Detail::Conn(conn) => {
-                        let until = time.plus_ns(conn.duration_ns.unwrap_or_default().max(0));
-                        (until, base.says.clone())
-                    }
-                    Detail::Notice(notice) => {
-                        let note = notice.note.to_string();
-                        let message = notice.msg.as_deref().unwrap_or_default().to_owned();
-                        (time, Says::Notice { note, message })
-                    }
-                    _ => (time, Says::Other),
-                };
+                let (mut until, mut says) = (time, Says::Other);
+                if let Detail::Conn(conn) = &zeek.detail {
+                    until = time.plus_ns(conn.duration_ns.unwrap_or_default().max(0));
+                    says.clone_from(&base.says);
+                } else if let Detail::Notice(notice) = &zeek.detail {
+                    says = Says::Notice {
+                        note: notice.note.to_string(),
+                        message: notice.msg.as_deref().unwrap_or_default().to_owned(),
+                    };
+                }
                 Self {
                     until,
                     origin: Origin::Zeek,
@@ -134,26 +132,22 @@ impl Row {
 
     fn with_event(mut self, event: &Event<'_>) -> Self {
         self.id = event.flow_id.map(|id| id.to_string());
-        match &event.detail {
-            EventDetail::Alert(alert) => {
-                self.says = Says::Alert(AlertRow {
-                    gid: alert.gid,
-                    sid: alert.sid,
-                    signature: alert.signature.to_string(),
-                    category: alert.category.as_deref().map(str::to_owned),
-                    severity: alert.severity,
-                    noise: decoder_noise(alert.gid, alert.sid),
-                    dropped: alert.is_dropped(),
-                    packets: alert
-                        .flow
-                        .map(|flow| (flow.pkts_toserver, flow.pkts_toclient)),
-                });
-            }
-            EventDetail::Flow(flow) => {
-                self.time = flow.start.unwrap_or(self.time);
-                self.until = flow.end.unwrap_or(self.until).max(self.time);
-            }
-            _ => {}
+        if let EventDetail::Alert(alert) = &event.detail {
+            self.says = Says::Alert(AlertRow {
+                gid: alert.gid,
+                sid: alert.sid,
+                signature: alert.signature.to_string(),
+                category: alert.category.as_deref().map(str::to_owned),
+                severity: alert.severity,
+                noise: decoder_noise(alert.gid, alert.sid),
+                dropped: alert.is_dropped(),
+                packets: alert
+                    .flow
+                    .map(|flow| (flow.pkts_toserver, flow.pkts_toclient)),
+            });
+        } else if let EventDetail::Flow(flow) = &event.detail {
+            self.time = flow.start.unwrap_or(self.time);
+            self.until = flow.end.unwrap_or(self.until).max(self.time);
         }
         self
     }
@@ -163,7 +157,7 @@ impl Row {
     pub const fn alert(&self) -> Option<&AlertRow> {
         match &self.says {
             Says::Alert(alert) => Some(alert),
-            _ => None,
+            Says::Notice { .. } | Says::Contact(_) | Says::Other => None,
         }
     }
 

@@ -15,6 +15,7 @@ mod directory;
 mod feed;
 mod file;
 mod head;
+mod open;
 mod position;
 mod siblings;
 mod socket;

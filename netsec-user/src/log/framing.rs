@@ -127,7 +127,7 @@ impl LineBuffer {
     }
 
     /// The next whole record, if there is one.
-    pub fn next(&mut self) -> Option<Piece<'_>> {
+    pub fn next_piece(&mut self) -> Option<Piece<'_>> {
         match self.framing() {
             Framing::Lines => self.next_line(),
             Framing::Objects => self.next_object(),
@@ -286,7 +286,11 @@ mod tests {
         let mut buffer = LineBuffer::new(None);
         let mut found = Vec::new();
         let mut take = |buffer: &mut LineBuffer, rest: bool| loop {
-            let piece = if rest { buffer.rest() } else { buffer.next() };
+            let piece = if rest {
+                buffer.rest()
+            } else {
+                buffer.next_piece()
+            };
             let bytes = match piece {
                 None => break,
                 Some(Piece::Bytes(bytes)) => bytes.to_vec(),

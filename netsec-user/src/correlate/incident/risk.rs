@@ -2,6 +2,9 @@
 
 use super::Incident;
 
+/// Fewer tries than this are a misconfiguration rather than a search.
+const ATTEMPTS_MIN: u64 = 11;
+
 /// A sum of terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Risk {
@@ -30,77 +33,76 @@ impl Risk {
 
     /// Noise has no term: whatever its number, it adds nothing.
     pub(super) fn of(incident: &Incident) -> Self {
-        let mut terms = Vec::new();
-        let mut term = |name, points, why: String| {
-            if points != 0 {
-                terms.push(Term { name, points, why });
-            }
-        };
         let Incident {
-            alerts, severity, ..
+            alerts,
+            severity,
+            attempts,
+            ..
         } = incident;
-        let by_severity = match (alerts, severity) {
-            (0, _) => 0,
-            (_, 1) => 40,
-            (_, 2) => 25,
-            (_, 3) => 10,
-            _ => 5,
-        };
-        term(
-            "severity",
-            by_severity,
-            format!("worst alert of severity {severity}"),
-        );
-        term("alerts", log2(*alerts, 3, 15), format!("{alerts} alerts"));
         let signatures = incident.signatures.len() as u64;
-        term(
-            "signatures",
-            log2(signatures, 5, 15),
-            format!("{signatures} different signatures"),
-        );
         let notices: u64 = incident.notices.values().sum();
-        let by_notices = i32::from(notices > 0) * 10 + log2(notices, 2, 10);
-        term("notices", by_notices, format!("{notices} notices of Zeek"));
-        if let Some((name, score)) = best(&incident.findings) {
-            #[expect(clippy::cast_possible_truncation, reason = "0 to 45")]
-            let points = (score.clamp(0.0, 1.0) * 45.0) as i32;
-            term(
-                "findings",
-                points,
-                format!("{name} with a score of {score:.2}"),
-            );
-        }
         let victims = incident.victims.len() as u64;
+        let mut terms = vec![
+            Term::new(
+                "severity",
+                by_severity(*alerts, *severity),
+                format!("worst alert of severity {severity}"),
+            ),
+            Term::new("alerts", log2(*alerts, 3, 15), format!("{alerts} alerts")),
+            Term::new(
+                "signatures",
+                log2(signatures, 5, 15),
+                format!("{signatures} different signatures"),
+            ),
+            Term::new(
+                "notices",
+                i32::from(notices > 0) * 10 + log2(notices, 2, 10),
+                format!("{notices} notices of Zeek"),
+            ),
+        ];
+        terms.extend(by_findings(incident));
         let speaks = *alerts > 0 || notices > 0 || !incident.findings.is_empty();
-        if speaks || incident.attempts > 10 {
-            term(
-                "victims",
-                log2(victims, 3, 15),
-                format!("{victims} victims"),
-            );
+        if speaks || *attempts >= ATTEMPTS_MIN {
+            let why = format!("{victims} victims");
+            terms.push(Term::new("victims", log2(victims, 3, 15), why));
         }
-        let attempts = incident.attempts;
-        let by_attempts = if attempts > 10 {
-            log2(attempts, 2, 20)
-        } else {
-            0
-        };
-        term(
-            "attempts",
-            by_attempts,
-            format!("{attempts} tries refused, unanswered or given up"),
-        );
-        let joined = incident.traffic.connections();
-        if joined > 0 && !incident.traffic.is_two_way() {
+        if *attempts >= ATTEMPTS_MIN {
+            let why = format!("{attempts} tries refused, unanswered or given up");
+            terms.push(Term::new("attempts", log2(*attempts, 2, 20), why));
+        }
+        terms.retain(|term| term.points != 0);
+        if incident.traffic.connections() > 0 && !incident.traffic.is_two_way() {
             let sum: i32 = terms.iter().map(|term| term.points).sum();
-            terms.push(Term {
-                name: "one-way",
-                points: -(sum / 2),
-                why: "nobody answered it: its address may be forged".to_owned(),
-            });
+            let why = "nobody answered it: its address may be forged".to_owned();
+            terms.push(Term::new("one-way", -(sum / 2), why));
         }
         Self { terms }
     }
+}
+
+impl Term {
+    const fn new(name: &'static str, points: i32, why: String) -> Self {
+        Self { name, points, why }
+    }
+}
+
+const fn by_severity(alerts: u64, severity: u8) -> i32 {
+    match (alerts, severity) {
+        (0, _) => 0,
+        (_, 1) => 40,
+        (_, 2) => 25,
+        (_, 3) => 10,
+        _ => 5,
+    }
+}
+
+/// Of the findings of netsec's detectors, the one with the best score.
+fn by_findings(incident: &Incident) -> Option<Term> {
+    let (name, score) = best(&incident.findings)?;
+    #[expect(clippy::cast_possible_truncation, reason = "0 to 45")]
+    let points = (score.clamp(0.0, 1.0) * 45.0) as i32;
+    let why = format!("{name} with a score of {score:.2}");
+    Some(Term::new("findings", points, why))
 }
 
 fn best(findings: &std::collections::BTreeMap<String, f64>) -> Option<(&str, f64)> {

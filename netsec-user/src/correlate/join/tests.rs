@@ -3,6 +3,8 @@ use netsec_common::packet::Vlan;
 use super::super::contact::Outcome;
 use super::super::row::Says;
 use super::*;
+use crate::hook::HookId;
+use crate::log::Tuple;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -58,15 +60,29 @@ fn join() -> Join {
     })
 }
 
+fn joined(outcome: JoinOutcome) -> Joined {
+    match outcome {
+        JoinOutcome::Joined(joined) => joined,
+        JoinOutcome::Unjoined(_) | JoinOutcome::Waits => panic!("{outcome:?}"),
+    }
+}
+
+fn reason(outcome: JoinOutcome) -> Why {
+    match outcome {
+        JoinOutcome::Unjoined(unjoined) => unjoined.why,
+        JoinOutcome::Joined(_) | JoinOutcome::Waits => panic!("{outcome:?}"),
+    }
+}
+
 #[test]
 fn either_direction_joins_and_counters_grow_while_it_is_open() {
     let mut join = join();
     join.delta(&delta(key(A, B), 100, true), &key(A, B), true);
     let now = WallTime::from_ns(101 * SECOND);
-    let first = join.row(row(B, A, 101), now).unwrap();
+    let first = joined(join.row(row(B, A, 101), now));
     assert_eq!(first.connection.originator.packets, 2);
     join.delta(&delta(key(B, A), 102, true), &key(A, B), false);
-    let second = join.row(row(A, B, 103), now).unwrap();
+    let second = joined(join.row(row(A, B, 103), now));
     let Connection {
         originator,
         responder,
@@ -80,11 +96,14 @@ fn either_direction_joins_and_counters_grow_while_it_is_open() {
 fn a_row_that_comes_first_waits_for_its_connection() {
     let mut join = join();
     let now = WallTime::from_ns(100 * SECOND);
-    assert_eq!(join.row(row(A, B, 100), now), Err(None));
+    assert_eq!(join.row(row(A, B, 100), now), JoinOutcome::Waits);
     join.delta(&delta(key(A, B), 100, true), &key(A, B), true);
-    let mut joined = 0;
-    join.settle(now, false, |settled| joined += u32::from(settled.is_ok()));
-    assert_eq!((joined, join.waiting()), (1, 0));
+    let mut count = 0;
+    join.settle(now, false, |settled| {
+        joined(settled);
+        count += 1;
+    });
+    assert_eq!((count, join.waiting()), (1, 0));
 }
 
 #[test]
@@ -95,14 +114,12 @@ fn the_connection_that_was_open_at_the_time_is_the_one() {
     }
     let now = WallTime::from_ns(400 * SECOND);
     for (seconds, start) in [(96, 100), (201, 200), (305, 300)] {
-        let joined = join.row(row(A, B, seconds), now).unwrap();
+        let joined = joined(join.row(row(A, B, seconds), now));
         assert_eq!(joined.connection.start.as_ns(), start * SECOND, "{seconds}");
     }
-    assert_eq!(join.row(row(A, B, 150), now), Err(None));
+    assert_eq!(join.row(row(A, B, 150), now), JoinOutcome::Waits);
     let mut why = Vec::new();
-    join.settle(now, true, |settled| {
-        why.extend(settled.err().map(|unjoined| unjoined.why))
-    });
+    join.settle(now, true, |settled| why.push(reason(settled)));
     assert_eq!(why, [Why::OtherTime(49 * SECOND)]);
 }
 
@@ -116,22 +133,19 @@ fn an_id_alone_joins_by_the_seed() {
         community_id: community_id(seed, &key(A, B)),
         ..row(A, B, 100)
     };
-    assert!(join.row(with_id(0), now).is_ok());
-    assert_eq!(join.row(with_id(1), now), Err(None));
+    joined(join.row(with_id(0), now));
+    assert_eq!(join.row(with_id(1), now), JoinOutcome::Waits);
     let stated = Row {
         community_id: community_id(1, &key(A, B)),
         ..row(A, B, 100)
     };
-    assert!(join.row(stated, now).is_ok());
+    joined(join.row(stated, now));
     assert_eq!(join.counts().ids_differ, 1);
     let nothing = Row {
         tuple: None,
         ..row(A, B, 100)
     };
-    assert_eq!(
-        join.row(nothing, now).unwrap_err().unwrap().why,
-        Why::NoAddresses
-    );
+    assert_eq!(reason(join.row(nothing, now)), Why::NoAddresses);
 }
 
 #[test]
@@ -149,7 +163,9 @@ fn memory_is_bounded_and_what_makes_room_is_counted() {
         let _waits = join.row(row("10.9.9.9:1", B, number), now);
     }
     assert_eq!(join.waiting(), 10);
-    join.settle(now, true, |settled| assert!(settled.is_err()));
+    join.settle(now, true, |settled| {
+        reason(settled);
+    });
     let counts = join.counts();
     assert_eq!(
         counts.unjoined.values().sum::<u64>() + counts.joined,

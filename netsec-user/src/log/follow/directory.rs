@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::decode::Decoder;
 use super::super::record::Record;
-use super::file::{FollowFile, Start, identify};
+use super::file::{FollowFile, Start};
 use super::head::{Head, Identity};
+use super::open::identify;
 use super::position::Positions;
 use crate::time::WallTime;
 

@@ -175,7 +175,7 @@ impl Writer {
     ) -> io::Result<()> {
         loop {
             let line = self.lines.lines() + 1;
-            let Some(piece) = self.lines.next() else {
+            let Some(piece) = self.lines.next_piece() else {
                 return Ok(());
             };
             tally.take(&mut self.decoder, piece, line, |record| each(record))?;

@@ -30,31 +30,7 @@ impl<W: Write> Text<W> {
 
     /// One line: what was said, of whom, and what was counted of the connection.
     fn row(&mut self, row: &Row, found: Result<&Connection, Why>) -> io::Result<()> {
-        let (label, what, paint) = match &row.says {
-            Says::Alert(alert) => {
-                let noise = alert
-                    .noise
-                    .map_or(String::new(), |noise| format!(" ({noise} noise)"));
-                let text = format!(
-                    "sev {} {}:{} {}{noise}",
-                    alert.severity,
-                    alert.gid,
-                    alert.sid,
-                    printable(&alert.signature)
-                );
-                let paint = if alert.noise.is_some() {
-                    Paint::Dim
-                } else {
-                    Paint::Bad
-                };
-                ("alert", text, paint)
-            }
-            Says::Notice { note, message } => {
-                let text = format!("{}: {}", printable(note), printable(message));
-                ("notice", text, Paint::Notice)
-            }
-            Says::Contact(_) | Says::Other => ("row", row.kind.clone(), Paint::Plain),
-        };
+        let (label, what, paint) = heading(row);
         self.line.word(Paint::Bold, label);
         self.line.word(Paint::Dim, TimeOfDay(row.time, 1));
         if let Some(tuple) = &row.tuple {
@@ -64,32 +40,8 @@ impl<W: Write> Text<W> {
         }
         self.line.word(paint, what);
         match found {
-            Ok(Connection {
-                start,
-                end,
-                originator,
-                responder,
-                ..
-            }) => {
-                let counted = format!(
-                    "counted {} > {} < {} > {} < in {}",
-                    originator.packets,
-                    responder.packets,
-                    Si::bytes(originator.bytes),
-                    Si::bytes(responder.bytes),
-                    Span(end.since(*start)),
-                );
-                self.line.word(Paint::Plain, counted);
-            }
-            Err(why) => {
-                let reason = match why {
-                    Why::OtherTime(ns) => format!("not joined: {} s away", ns / 1_000_000_000),
-                    Why::NoAddresses | Why::NoConnection | Why::Evicted => {
-                        format!("not joined: {}", why.name())
-                    }
-                };
-                self.line.word(Paint::Notice, reason);
-            }
+            Ok(connection) => self.line.word(Paint::Plain, counted(connection)),
+            Err(why) => self.line.word(Paint::Notice, not_joined(why)),
         }
         if let Some(attacker) = row.sides.and_then(|sides| sides.attacker) {
             self.line
@@ -251,6 +203,58 @@ impl<W: Write> Text<W> {
             self.line.word(Paint::Notice, line);
         }
         self.end_line()
+    }
+}
+
+/// What a row is called, what it says, and how it looks.
+fn heading(row: &Row) -> (&'static str, String, Paint) {
+    match &row.says {
+        Says::Alert(alert) => {
+            let noise = alert
+                .noise
+                .map_or_else(String::new, |noise| format!(" ({noise} noise)"));
+            let signature = printable(&alert.signature);
+            let (severity, gid, sid) = (alert.severity, alert.gid, alert.sid);
+            let paint = if alert.noise.is_some() {
+                Paint::Dim
+            } else {
+                Paint::Bad
+            };
+            let text = format!("sev {severity} {gid}:{sid} {signature}{noise}");
+            ("alert", text, paint)
+        }
+        Says::Notice { note, message } => {
+            let text = format!("{}: {}", printable(note), printable(message));
+            ("notice", text, Paint::Notice)
+        }
+        Says::Contact(_) | Says::Other => ("row", row.kind.clone(), Paint::Plain),
+    }
+}
+
+fn counted(connection: &Connection) -> String {
+    let Connection {
+        start,
+        end,
+        originator,
+        responder,
+        ..
+    } = connection;
+    format!(
+        "counted {} > {} < {} > {} < in {}",
+        originator.packets,
+        responder.packets,
+        Si::bytes(originator.bytes),
+        Si::bytes(responder.bytes),
+        Span(end.since(*start)),
+    )
+}
+
+fn not_joined(why: Why) -> String {
+    match why {
+        Why::OtherTime(ns) => format!("not joined: {} s away", ns / 1_000_000_000),
+        Why::NoAddresses | Why::NoConnection | Why::Evicted => {
+            format!("not joined: {}", why.name())
+        }
     }
 }
 
