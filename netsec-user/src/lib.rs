@@ -23,6 +23,7 @@ pub mod connection;
 pub mod doctor;
 pub mod event;
 pub mod filter;
+pub mod forest;
 pub mod hook;
 pub mod live;
 pub mod object;
