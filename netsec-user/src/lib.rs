@@ -11,21 +11,25 @@
 //! 6. [`source`]: captures through the engine on the host, live traffic through the kernel;
 //! 7. [`packet`]: sampled headers, decoded;
 //! 8. [`connection`]: both directions of a flow, joined;
-//! 9. [`filter`]: which packets and connections are of interest;
-//! 10. [`summary`]: what an interval held;
-//! 11. [`output`]: text for people, JSON Lines for programs;
-//! 12. [`pipeline`]: the stages put together, for any source;
-//! 13. [`replay`]: a capture through the pipeline;
-//! 14. [`live`]: the kernel's events through the pipeline;
-//! 15. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 9. [`log`]: logs of Suricata, Zeek and netsec, read and followed;
+//! 10. [`filter`]: which packets, connections and log rows are of interest;
+//! 11. [`correlate`]: what logs say, joined with what the kernel saw;
+//! 12. [`summary`]: what an interval held;
+//! 13. [`output`]: text for people, JSON Lines for programs;
+//! 14. [`pipeline`]: the stages put together, for any source;
+//! 15. [`replay`]: a capture through the pipeline;
+//! 16. [`live`]: the kernel's events through the pipeline;
+//! 17. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod connection;
+pub mod correlate;
 pub mod doctor;
 pub mod event;
 pub mod filter;
 pub mod forest;
 pub mod hook;
 pub mod live;
+pub mod log;
 pub mod object;
 pub mod output;
 pub mod packet;

@@ -3,20 +3,24 @@
 //! An output formats and writes; it decides nothing and reads no clock. Times are traffic times in
 //! UTC. Writers are the caller's: buffered, and a closed pipe comes back as the [`io::Error`] it is.
 
+mod alert;
 mod community;
 mod coverage;
 mod endpoint;
 mod jsonl;
 pub mod number;
+mod rows;
 mod text;
 mod timestamp;
 
 use std::io;
 
+pub use self::alert::{protocol_name, write_alert};
 pub use self::community::community_id;
 pub use self::coverage::{Coverage, Identity, Losses};
 pub use self::endpoint::{Endpoint, endpoints};
 pub use self::jsonl::JsonLines;
+pub use self::rows::{RowForm, RowWriter};
 pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
 use crate::connection::{Connection, EndCause, State};
 use crate::event::Sample;

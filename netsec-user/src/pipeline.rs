@@ -217,7 +217,7 @@ impl<O: Output> Pipeline<O> {
 
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
-            if !self.settings.filter.matches_flow(&connection.key) {
+            if !self.settings.filter.matches_connection(&connection.key) {
                 continue;
             }
             self.interval.ended += 1;
@@ -276,10 +276,14 @@ impl<O: Output> Sink for Pipeline<O> {
         self.write_ended(&mut ended);
         self.ended = ended;
         let Some(view) = view else { return };
-        if self.settings.filter.matches_flow(&delta.key) {
+        if self
+            .settings
+            .filter
+            .matches_direction(&delta.key, &view.key)
+        {
             self.interval.tally.add(delta, &view.key);
         }
-        if view.opened && self.settings.filter.matches_flow(&view.key) {
+        if view.opened && self.settings.filter.matches_connection(&view.key) {
             self.interval.opened += 1;
         }
     }

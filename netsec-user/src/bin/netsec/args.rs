@@ -7,6 +7,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_user::source::kernel::XdpMode;
 
+use crate::alerts::AlertsArgs;
+use crate::hunt::HuntArgs;
+use crate::logs::LogsArgs;
+
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -15,6 +19,7 @@ Exit codes:
   2  wrong usage
   4  a privilege is missing: try sudo
   5  the kernel or an interface refuses
+  10 something was found that --fail-on asks for
 What works here, and what to do about the rest: netsec doctor";
 
 /// Slots of a flow table, unless told otherwise.
@@ -68,6 +73,18 @@ pub(crate) enum Command {
     /// 0 without a failure, 4 when privileges are all that is missing, 5 when the kernel or an
     /// interface fails.
     Doctor(DoctorArgs),
+    /// Show the alerts of Suricata's eve.json or fast.log, and count them by signature and source
+    ///
+    /// What speaks of checksums, the decoder, the stream engine or protocol parsers is marked as
+    /// noise. A line that cannot be read is counted and named on stderr, and stops nothing.
+    Alerts(AlertsArgs),
+    /// Show rows of any of Zeek's logs, by filter and columns, in any form
+    Logs(LogsArgs),
+    /// Find connections to ports that malware and tools for attacks listen on
+    ///
+    /// By the responder's port, and by what came of it: a try that was refused or not answered is an
+    /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
+    Hunt(HuntArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,

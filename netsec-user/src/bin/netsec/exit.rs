@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use netsec_user::doctor::Trouble;
 use netsec_user::live::LiveError;
+use netsec_user::log::LogError;
 use netsec_user::replay::ReplayError;
 use netsec_user::source::kernel::KernelError;
 
@@ -17,10 +18,18 @@ const PRIVILEGE: u8 = 4;
 /// The kernel or the network card refuses.
 const KERNEL: u8 = 5;
 
+/// Something was found that the operator wants to hear of.
+const FOUND: u8 = 10;
+
 /// An argument that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
+
+/// What `--fail-on` asks for is there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Found(pub(crate) String);
 
 /// What `doctor` found, in a sentence.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +47,10 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     };
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
+    }
+    if let Some(Found(what)) = error.downcast_ref() {
+        log::info!("{what}");
+        return ExitCode::from(FOUND);
     }
     // A `KernelError` states its cause before its remedy; anyhow's chain would do it again after.
     let text = match (error.downcast_ref(), kernel_error(&error)) {
@@ -91,6 +104,9 @@ fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if let Some(LogError::Output(error)) = error.downcast_ref() {
+        return broken(error);
+    }
     let output = match (error.downcast_ref(), error.downcast_ref()) {
         (Some(LiveError::Output(error)), _) | (_, Some(ReplayError::Output(error))) => Some(error),
         _ => error.downcast_ref(),

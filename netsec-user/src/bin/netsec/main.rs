@@ -1,11 +1,15 @@
 //! The `netsec` command: arguments in, exit code out.
 //!
 //! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 4 a privilege is
-//! missing, 5 the kernel or an interface refuses.
+//! missing, 5 the kernel or an interface refuses, 10 something was found that `--fail-on` asks for.
 
+mod alerts;
 mod args;
 mod doctor;
 mod exit;
+mod hunt;
+mod input;
+mod logs;
 mod output;
 mod replay;
 mod run;
@@ -23,6 +27,9 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&cli, args),
         Command::Replay(args) => replay::replay(&cli, args),
         Command::Doctor(args) => doctor::doctor(&cli, args),
+        Command::Alerts(args) => alerts::alerts(args),
+        Command::Logs(args) => logs::logs(args),
+        Command::Hunt(args) => hunt::hunt(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)
