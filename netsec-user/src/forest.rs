@@ -21,6 +21,7 @@ mod path;
 mod quality;
 mod random;
 mod ranked;
+mod text;
 mod tree;
 mod walk;
 
@@ -28,12 +29,14 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 pub use self::quality::{Quality, precision_among};
+pub use self::text::ForestTextError;
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use self::grow::Grower;
 use self::limits::Limits;
 use self::path::{average_path_length, depth_limit};
-use self::random::{Random, Seeds};
+pub(crate) use self::random::Random;
+use self::random::Seeds;
 use self::ranked::RankedForest;
 use self::tree::Tree;
 
