@@ -17,4 +17,4 @@ pub use self::file::ModelError;
 pub use self::learn::{LearnError, Learned, SAMPLE_ROWS, learn};
 pub use self::model::{Model, Range};
 pub use self::reason::{Reason, sentence};
-pub use self::score::{ScoredRow, ScoreError, score};
+pub use self::score::{ScoreError, ScoredRow, score};

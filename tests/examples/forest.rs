@@ -43,7 +43,10 @@ fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let file = args.next().context("which set? SET.npz [PYTHON]")?;
     let rows = npz(Path::new(&file))?.rows;
-    let mut peer = args.next().map(|python| start(&python, &file)).transpose()?;
+    let mut peer = args
+        .next()
+        .map(|python| start(&python, &file))
+        .transpose()?;
     let mut figures: [Vec<f64>; 6] = Default::default();
     for _ in 0..ROUNDS {
         let [fit, one, two, single] = ours(rows.view())?;

@@ -66,12 +66,17 @@ fn member(archive: &[u8], name: &str) -> anyhow::Result<Vec<u8>> {
         let number = |from: usize, bytes: usize| -> anyhow::Result<usize> {
             let field = archive.get(at + from..at + from + bytes);
             let field = field.context("the archive is cut")?;
-            Ok(field.iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte)))
+            Ok(field
+                .iter()
+                .rev()
+                .fold(0, |n, byte| n << 8 | usize::from(*byte)))
         };
         let (method, packed) = (number(8, 2)?, number(18, 4)?);
         let names = at + 30..at + 30 + number(26, 2)?;
         let data = names.end + number(28, 2)?;
-        let body = archive.get(data..data + packed).context("the archive is cut")?;
+        let body = archive
+            .get(data..data + packed)
+            .context("the archive is cut")?;
         if archive.get(names) == Some(name.as_bytes()) {
             let mut bytes = Vec::new();
             match method {
@@ -88,7 +93,10 @@ fn member(archive: &[u8], name: &str) -> anyhow::Result<Vec<u8>> {
 
 /// A NumPy array of one or two axes, as numbers.
 fn matrix(npy: &[u8]) -> anyhow::Result<Array2<f64>> {
-    ensure!(npy.starts_with(b"\x93NUMPY\x01"), "not a NumPy array of version 1");
+    ensure!(
+        npy.starts_with(b"\x93NUMPY\x01"),
+        "not a NumPy array of version 1"
+    );
     let length = npy.get(8..10).context("no header")?;
     let length = usize::from(u16::from_le_bytes(length.try_into()?));
     let header = str::from_utf8(npy.get(10..10 + length).context("no header")?)?;
@@ -120,5 +128,10 @@ fn matrix(npy: &[u8]) -> anyhow::Result<Array2<f64>> {
 }
 
 fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| number(*chunk)).collect()
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|chunk| number(*chunk))
+        .collect()
 }

@@ -26,12 +26,18 @@ const TOLERANCE: f64 = 0.01;
 const SEEDS: u64 = 10;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the table is what the test is read for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the table is what the test is read for"
+)]
 fn ten_seeds_are_as_good_as_scikit_learn() -> anyhow::Result<()> {
     let Some(directory) = data::path()? else {
         return Ok(());
     };
-    println!("{:<24}{:>9}{:>9}{:>8}{:>8}{:>8}", "set", "peer AUC", "AUC", "sd", "AP", "P@c");
+    println!(
+        "{:<24}{:>9}{:>9}{:>8}{:>8}{:>8}",
+        "set", "peer AUC", "AUC", "sd", "AP", "P@c"
+    );
     let mut worse = Vec::new();
     for (name, peer) in PEER {
         let set = load(&directory.join("anomaly").join(name))?;
@@ -74,6 +80,10 @@ fn mean_quality(set: &Labelled) -> anyhow::Result<[f64; 4]> {
     }
     let mean = |at: usize| figures.iter().map(|row| row[at]).sum::<f64>() / SEEDS as f64;
     let auc = mean(0);
-    let variance = figures.iter().map(|row| (row[0] - auc).powi(2)).sum::<f64>() / SEEDS as f64;
+    let variance = figures
+        .iter()
+        .map(|row| (row[0] - auc).powi(2))
+        .sum::<f64>()
+        / SEEDS as f64;
     Ok([auc, variance.sqrt(), mean(1), mean(2)])
 }

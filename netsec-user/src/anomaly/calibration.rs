@@ -45,8 +45,8 @@ impl Calibration {
             return f64::INFINITY;
         };
         let below = above.checked_sub(1).and_then(|at| self.0.get(at));
-        let (low, from) = below.unwrap_or(&(*high, *to));
-        if high > low && quantile < *high {
+        let (low, from) = below.copied().unwrap_or((*high, *to));
+        if *high > low && quantile < *high {
             from + (to - from) * (quantile - low) / (high - low)
         } else {
             *to
@@ -56,7 +56,10 @@ impl Calibration {
     /// Whether it has rows, and all in order.
     pub(super) fn is_sound(&self) -> bool {
         !self.0.is_empty()
-            && self.0.iter().all(|(share, score)| share.is_finite() && score.is_finite())
+            && self
+                .0
+                .iter()
+                .all(|(share, score)| share.is_finite() && score.is_finite())
             && self.0.is_sorted()
     }
 }

@@ -48,7 +48,9 @@ pub enum ModelError {
         why: String,
     },
     /// Of a later netsec.
-    #[error("the model {file} has version {version}, and this netsec reads up to {VERSION}: update netsec or train the model again")]
+    #[error(
+        "the model {file} has version {version}, and this netsec reads up to {VERSION}: update netsec or train the model again"
+    )]
     Newer {
         /// The file.
         file: String,
@@ -205,7 +207,11 @@ mod tests {
         let mut text = "src_ip,dst_port,protocol,bytes\n".to_owned();
         for row in 0..600_u32 {
             let (host, port) = (row % 7, [53, 80, 443][row as usize % 3]);
-            text += &format!("10.0.0.{host},{port},tcp{},{}\n", row % 2, 1000 + row * 37 % 501);
+            text += &format!(
+                "10.0.0.{host},{port},tcp{},{}\n",
+                row % 2,
+                1000 + row * 37 % 501
+            );
         }
         text += "203.0.113.9,6667,icmp,99000000\n";
         Input::of_bytes("table".to_owned(), text.into_bytes())
@@ -257,7 +263,10 @@ mod tests {
         assert!(error("{}").contains("is no model of netsec"));
         assert!(error("src,dst\n").contains("is no model of netsec"));
         let damaged = text.replacen('<', "<x", 1);
-        assert_eq!(error(&damaged), "m: the model is damaged: tree 1 is not complete");
+        assert_eq!(
+            error(&damaged),
+            "m: the model is damaged: tree 1 is not complete"
+        );
     }
 
     #[test]
@@ -265,7 +274,8 @@ mod tests {
         let other = Input::of_bytes("other.csv".to_owned(), b"a,b\n1,2\n3,4\n".to_vec());
         let error = score(&other, &trained(), NonZeroUsize::MIN, |_| Ok(())).unwrap_err();
         let error = error.to_string();
-        let start = "other.csv does not fit the model: there is no column `src_ip`; the columns are a, b";
+        let start =
+            "other.csv does not fit the model: there is no column `src_ip`; the columns are a, b";
         assert!(error.starts_with(start), "{error}");
     }
 }

@@ -79,14 +79,20 @@ pub fn learn(
             sample.offer(row, &mut random);
             Ok(ControlFlow::Continue(()))
         })?;
-        if scanned.first().is_some_and(|first| first.columns != read.columns) {
+        if scanned
+            .first()
+            .is_some_and(|first| first.columns != read.columns)
+        {
             let file = file.to_owned();
             let columns = read.columns;
             return Err(LearnError::OtherColumns { file, columns });
         }
         scanned.push(read);
     }
-    let names = scanned.first().map(|read| read.columns.clone()).unwrap_or_default();
+    let names = scanned
+        .first()
+        .map(|read| read.columns.clone())
+        .unwrap_or_default();
     let in_file = |source| LearnError::Column {
         file: file.to_owned(),
         source,
@@ -98,7 +104,9 @@ pub fn learn(
     let learned = Encoding::learn(&names, &sample.rows, wanted, label);
     let (encoding, left_out) = learned.map_err(in_file)?;
     if encoding.features().is_empty() {
-        let reasons = left_out.iter().map(|left| format!("{}: {}", left.column, left.reason));
+        let reasons = left_out
+            .iter()
+            .map(|left| format!("{}: {}", left.column, left.reason));
         let reasons = reasons.collect();
         return Err(LearnError::NoFeature { reasons });
     }

@@ -47,7 +47,12 @@ impl Range {
         let mut values: Vec<f64> = column.iter().copied().filter(|x| x.is_finite()).collect();
         values.sort_unstable_by(f64::total_cmp);
         let last = values.len().saturating_sub(1);
-        let at = |percent: usize| values.get(last * percent / 100).copied().unwrap_or_default();
+        let at = |percent: usize| {
+            values
+                .get(last * percent / 100)
+                .copied()
+                .unwrap_or_default()
+        };
         Self {
             min: at(0),
             low: at(5),

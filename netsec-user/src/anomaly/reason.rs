@@ -33,7 +33,12 @@ impl Model {
         most: usize,
     ) -> Vec<Reason> {
         let contributions = self.forest.contributions(row);
-        let parts = self.features.iter().zip(&self.ranges).zip(row).zip(contributions);
+        let parts = self
+            .features
+            .iter()
+            .zip(&self.ranges)
+            .zip(row)
+            .zip(contributions);
         let mut reasons: Vec<Reason> = parts
             .filter(|(_, contribution)| *contribution > 0.0)
             .map(|(((feature, range), value), contribution)| Reason {
@@ -64,11 +69,19 @@ fn unusual(name: &str, unit: Unit, range: &Range, value: f64) -> String {
     if value.is_nan() {
         return format!("{name} is missing");
     }
-    let usual = format!("usual {} to {}", amount(unit, range.low), amount(unit, range.high));
+    let usual = format!(
+        "usual {} to {}",
+        amount(unit, range.low),
+        amount(unit, range.high)
+    );
     let shown = amount(unit, value);
     let times = value / range.high;
     if value > range.high && range.high > 0.0 && times >= 1.5 && unit != Unit::TimeOfDay {
-        let times = if times < 10.0 { format!("{times:.1}") } else { format!("{times:.0}") };
+        let times = if times < 10.0 {
+            format!("{times:.1}")
+        } else {
+            format!("{times:.0}")
+        };
         format!("{name} {times}× usual ({shown}, {usual})")
     } else if value > range.high {
         format!("{name} above usual ({shown}, {usual})")
@@ -90,7 +103,9 @@ fn rare(name: &str, cell: Option<&str>, bits: f64) -> String {
 
 /// A cell without control characters, cut when it is long.
 fn printable(cell: &str) -> String {
-    let chars = cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let chars = cell
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
     chars.take(64).collect()
 }
 
@@ -121,7 +136,13 @@ fn short(value: f64) -> String {
     if value.fract() == 0.0 && size < 1e9 {
         format!("{value:.0}")
     } else if (0.001..1e6).contains(&size) {
-        let digits: usize = if size >= 1000.0 { 0 } else if size >= 10.0 { 1 } else { 3 };
+        let digits: usize = if size >= 1000.0 {
+            0
+        } else if size >= 10.0 {
+            1
+        } else {
+            3
+        };
         format!("{value:.digits$}")
     } else {
         format!("{value:.2e}")
@@ -143,17 +164,33 @@ mod tests {
     #[test]
     fn a_reason_names_value_and_usual_range() {
         let text = unusual("bytes_out", Unit::Bytes, &RANGE, 2.22e9);
-        assert_eq!(text, "bytes_out 37× usual (2.2 GB, usual 3.0 MB to 60.0 MB)");
+        assert_eq!(
+            text,
+            "bytes_out 37× usual (2.2 GB, usual 3.0 MB to 60.0 MB)"
+        );
         let text = unusual("bytes_out", Unit::Bytes, &RANGE, 10.0);
-        assert_eq!(text, "bytes_out below usual (10 B, usual 3.0 MB to 60.0 MB)");
+        assert_eq!(
+            text,
+            "bytes_out below usual (10 B, usual 3.0 MB to 60.0 MB)"
+        );
         assert_eq!(unusual("x", Unit::Number, &RANGE, f64::NAN), "x is missing");
-        assert_eq!(rare("proto.rarity", Some("icmp\x1b"), 10.0), "proto.rarity icmp\u{fffd} (in 0.10 % of rows)");
+        assert_eq!(
+            rare("proto.rarity", Some("icmp\x1b"), 10.0),
+            "proto.rarity icmp\u{fffd} (in 0.10 % of rows)"
+        );
     }
 
     #[test]
     fn times_of_day() {
-        let night = Range { low: 28_800.0, high: 64_800.0, ..RANGE };
+        let night = Range {
+            low: 28_800.0,
+            high: 64_800.0,
+            ..RANGE
+        };
         let text = unusual("ts.time_of_day", Unit::TimeOfDay, &night, 11_000.0);
-        assert_eq!(text, "ts.time_of_day below usual (03:03 UTC, usual 08:00 UTC to 18:00 UTC)");
+        assert_eq!(
+            text,
+            "ts.time_of_day below usual (03:03 UTC, usual 08:00 UTC to 18:00 UTC)"
+        );
     }
 }

@@ -51,7 +51,11 @@ impl<'a> Grower<'a> {
         let mut values = Vec::with_capacity(rows.len() * columns);
         for &row in rows {
             let row = training.row(row);
-            values.extend(row.iter().zip(limits).map(|(value, limits)| limits.clean(*value)));
+            values.extend(
+                row.iter()
+                    .zip(limits)
+                    .map(|(value, limits)| limits.clean(*value)),
+            );
         }
         Self {
             tree,
@@ -158,7 +162,10 @@ mod tests {
             }
         }
         // Mean 4,000, deviation 49.
-        assert!(counts.iter().all(|n| (3_755..=4_245).contains(n)), "{counts:?}");
+        assert!(
+            counts.iter().all(|n| (3_755..=4_245).contains(n)),
+            "{counts:?}"
+        );
         assert_eq!(sample(&mut random, 3, 5), [0, 1, 2]);
     }
 
@@ -167,7 +174,15 @@ mod tests {
         let mut tree = Tree::new(1);
         let data = ndarray::array![[f64::MIN], [f64::MAX]];
         let limits = [Limits::of(data.column(0))];
-        Grower::new(&mut tree, Random::new(1), (1.0, 1), data.view(), &[0, 1], &limits).grow();
+        Grower::new(
+            &mut tree,
+            Random::new(1),
+            (1.0, 1),
+            data.view(),
+            &[0, 1],
+            &limits,
+        )
+        .grow();
         let (_, threshold) = tree.split(1).unwrap();
         assert!(threshold > f64::MIN && threshold < f64::MAX);
         assert_eq!((tree.size(1), tree.size(2), tree.size(3)), (2, 1, 1));

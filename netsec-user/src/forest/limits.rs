@@ -25,7 +25,11 @@ impl Limits {
             (low, high) = (0.0, 0.0);
         }
         let step = column.len().div_ceil(MEDIAN_OF).max(1);
-        let spaced = column.iter().step_by(step).copied().filter(|x| x.is_finite());
+        let spaced = column
+            .iter()
+            .step_by(step)
+            .copied()
+            .filter(|x| x.is_finite());
         Self {
             low,
             high,

@@ -93,7 +93,10 @@ mod tests {
         );
         let quality = Quality::of(&ties).unwrap();
         assert!((quality.roc_auc - 0.531_25).abs() < 1e-12, "{quality:?}");
-        assert!((quality.average_precision - 0.517_857_142_857_142_8).abs() < 1e-12, "{quality:?}");
+        assert!(
+            (quality.average_precision - 0.517_857_142_857_142_8).abs() < 1e-12,
+            "{quality:?}"
+        );
     }
 
     #[test]

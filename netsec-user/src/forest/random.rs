@@ -105,7 +105,10 @@ mod tests {
             counts[random.below(7)] += 1;
         }
         // Each has mean 10,000 and deviation 93; five of them either way.
-        assert!(counts.iter().all(|n| (9_535..=10_465).contains(n)), "{counts:?}");
+        assert!(
+            counts.iter().all(|n| (9_535..=10_465).contains(n)),
+            "{counts:?}"
+        );
         assert_eq!(random.below(1), 0);
         assert_eq!(random.below(0), 0);
     }

@@ -160,7 +160,11 @@ impl RankedTree {
         let mut at = [1_usize; LANES];
         for _ in 0..DEPTH {
             for (at, ranks) in at.iter_mut().zip(ranks) {
-                let Node(node) = self.nodes.get(*at & (NODES - 1)).copied().unwrap_or_default();
+                let Node(node) = self
+                    .nodes
+                    .get(*at & (NODES - 1))
+                    .copied()
+                    .unwrap_or_default();
                 let feature = (node & 0xffff) as usize & (WIDTH - 1);
                 let rank = ranks.get(feature).copied().unwrap_or_default();
                 *at = 2 * *at + usize::from(u32::from(rank) > node >> 16);

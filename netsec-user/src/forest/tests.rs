@@ -86,7 +86,10 @@ fn deep_and_shallow_trees_score_too() {
         };
         let forest = Forest::grow(rows.view(), &parameters, threads(2)).unwrap();
         let scores = forest.scores(rows.view(), threads(2));
-        let above = scores.iter().filter(|score| **score > scores[2_999]).count();
+        let above = scores
+            .iter()
+            .filter(|score| **score > scores[2_999])
+            .count();
         // Two rows tell little; but more than nothing.
         let allowed = if sample_size < 17 { 300 } else { 0 };
         assert!(above <= allowed, "{sample_size}: {above}");
@@ -98,7 +101,10 @@ fn deep_and_shallow_trees_score_too() {
 fn rows_that_are_all_equal_have_one_score_and_it_is_half() {
     let rows = Array2::from_elem((1_000, 3), 7.0);
     let scores = grow(&rows, 1).scores(rows.view(), threads(1));
-    assert!(scores.iter().all(|score| (score - 0.5).abs() < 2e-5), "{scores:?}");
+    assert!(
+        scores.iter().all(|score| (score - 0.5).abs() < 2e-5),
+        "{scores:?}"
+    );
 }
 
 #[test]
@@ -155,7 +161,10 @@ fn contributions_add_up_to_the_score_and_name_the_feature() {
         let contributions = forest.contributions(rows.row(row));
         let total: f64 = contributions.iter().sum();
         let score = forest.score(rows.row(row));
-        assert!((total - (score / 0.5).log2()).abs() < 1e-4, "{row}: {total} {score}");
+        assert!(
+            (total - (score / 0.5).log2()).abs() < 1e-4,
+            "{row}: {total} {score}"
+        );
     }
     let far = forest.contributions(array![0.0, 0.0, 40.0, 0.0].view());
     let most = (0..4).max_by(|a, b| far[*a].total_cmp(&far[*b]));

@@ -120,10 +120,16 @@ impl Encoding {
             let Some(name) = names.get(at).filter(|name| Some(name.as_str()) != label) else {
                 continue;
             };
-            let cells = || rows.iter().map(|row| row.get(at).unwrap_or_default().trim());
+            let cells = || {
+                rows.iter()
+                    .map(|row| row.get(at).unwrap_or_default().trim())
+            };
             let column = name.clone();
             match Coder::learn(name, cells) {
-                Ok(coder) => columns.push(Column { name: column, coder }),
+                Ok(coder) => columns.push(Column {
+                    name: column,
+                    coder,
+                }),
                 Err(reason) => left_out.push(LeftOut { column, reason }),
             }
         }
@@ -158,7 +164,10 @@ impl Encoding {
     ///
     /// [`ColumnError`], when one is not there.
     pub fn places(&self, names: &[String]) -> Result<Vec<usize>, ColumnError> {
-        positions(self.columns.iter().map(|column| column.name.as_str()), names)
+        positions(
+            self.columns.iter().map(|column| column.name.as_str()),
+            names,
+        )
     }
 
     /// Appends the numbers of a row whose columns are at `places`; NaN stands for a missing value.
@@ -170,11 +179,12 @@ impl Encoding {
     }
 }
 
-fn positions<'a>(
-    wanted: impl Iterator<Item = &'a str>,
+fn positions<N: AsRef<str>>(
+    wanted: impl Iterator<Item = N>,
     names: &[String],
 ) -> Result<Vec<usize>, ColumnError> {
-    let position = |wanted: &str| {
+    let position = |wanted: N| {
+        let wanted = wanted.as_ref();
         let found = names.iter().position(|name| name == wanted);
         found.ok_or_else(|| ColumnError {
             missing: wanted.to_owned(),
@@ -271,7 +281,10 @@ impl Counts {
 #[must_use]
 pub fn is_missing(cell: &str) -> bool {
     const MISSING: [&str; 8] = ["", "-", "?", "na", "n/a", "nan", "null", "(empty)"];
-    MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing)) || cell == "None"
+    MISSING
+        .iter()
+        .any(|missing| cell.eq_ignore_ascii_case(missing))
+        || cell == "None"
 }
 
 /// Decimal or, with `0x`, hexadecimal.
@@ -315,7 +328,9 @@ fn is_named_port(name: &str) -> bool {
 
 fn is_named_time(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["ts", "time", "start", "end", "date"].iter().any(|end| name.ends_with(end))
+    ["ts", "time", "start", "end", "date"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// From 2001 to 2100, in seconds, milliseconds or microseconds.
@@ -371,14 +386,18 @@ mod tests {
             return Err(left_out.reason);
         }
         let mut numbers = Vec::new();
-        rows.iter().for_each(|row| encoding.encode(row, &[0], &mut numbers));
+        rows.iter()
+            .for_each(|row| encoding.encode(row, &[0], &mut numbers));
         Ok((encoding.features(), numbers))
     }
 
     #[test]
     fn numbers_stand_for_themselves() {
         let (features, numbers) = learn("bytes_out", &["1", " 2.5", "inf", "0x10"]).unwrap();
-        assert_eq!((features[0].name.as_str(), features[0].unit), ("bytes_out", Unit::Bytes));
+        assert_eq!(
+            (features[0].name.as_str(), features[0].unit),
+            ("bytes_out", Unit::Bytes)
+        );
         assert_eq!(numbers, [1.0, 2.5, f64::INFINITY, 16.0]);
     }
 
@@ -400,7 +419,10 @@ mod tests {
     fn addresses_are_rare_by_host_and_by_network() {
         let cells = ["10.0.0.1", "10.0.0.2", "2001:db8::1", "10.0.0.3"];
         let (features, numbers) = learn("src_ip", &cells).unwrap();
-        let names: Vec<_> = features.iter().map(|feature| feature.name.as_str()).collect();
+        let names: Vec<_> = features
+            .iter()
+            .map(|feature| feature.name.as_str())
+            .collect();
         assert_eq!(names, ["src_ip.rarity", "src_ip.network_rarity"]);
         assert!(numbers[1] < numbers[5], "{numbers:?}");
     }
@@ -409,17 +431,31 @@ mod tests {
     fn client_ports_are_one() {
         let (features, numbers) = learn("src_port", &["40000", "50000", "22", "60000"]).unwrap();
         assert_eq!(features[0].name, "src_port.rarity");
-        assert!(numbers[0] == numbers[3] && numbers[2] > numbers[0], "{numbers:?}");
+        assert!(
+            numbers[0] == numbers[3] && numbers[2] > numbers[0],
+            "{numbers:?}"
+        );
     }
 
     #[test]
     fn times_are_times_of_day() {
         let cells = ["2024-04-19T00:00:10Z", "2024-04-20T00:00:20.5Z"];
         assert_eq!(learn("ts", &cells).unwrap().1, [10.0, 20.5]);
-        assert_eq!(learn("seen", &["2024-04-19 00:01:00", "2024-04-19 01:00:00"]).unwrap().1, [60.0, 3600.0]);
-        assert_eq!(learn("ts", &["1713484800.5", "1713484801"]).unwrap().1, [0.5, 1.0]);
+        assert_eq!(
+            learn("seen", &["2024-04-19 00:01:00", "2024-04-19 01:00:00"])
+                .unwrap()
+                .1,
+            [60.0, 3600.0]
+        );
+        assert_eq!(
+            learn("ts", &["1713484800.5", "1713484801"]).unwrap().1,
+            [0.5, 1.0]
+        );
         // Another column of large numbers is no time.
-        assert_eq!(learn("bytes", &["1713484800", "5"]).unwrap().1[0], 1_713_484_800.0);
+        assert_eq!(
+            learn("bytes", &["1713484800", "5"]).unwrap().1[0],
+            1_713_484_800.0
+        );
     }
 
     #[test]
@@ -428,7 +464,10 @@ mod tests {
         assert_eq!(learn("x", &["", "-"]), Err("every row lacks it"));
         let ids: Vec<String> = (0..200).map(|id| format!("C{id}x")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        assert_eq!(learn("uid", &ids), Err("nearly every row has a text of its own"));
+        assert_eq!(
+            learn("uid", &ids),
+            Err("nearly every row has a text of its own")
+        );
     }
 
     #[test]
@@ -436,6 +475,9 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let wanted = ["c".to_owned()];
         let error = Encoding::learn(&names, &[], Some(&wanted), None).unwrap_err();
-        assert_eq!(error.to_string(), "there is no column `c`; the columns are a, b");
+        assert_eq!(
+            error.to_string(),
+            "there is no column `c`; the columns are a, b"
+        );
     }
 }

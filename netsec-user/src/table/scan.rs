@@ -113,7 +113,10 @@ fn delimited(
             continue;
         }
         scanned.rows += 1;
-        if each(&scanned.columns, &row).map_err(TableError::Output)?.is_break() {
+        if each(&scanned.columns, &row)
+            .map_err(TableError::Output)?
+            .is_break()
+        {
             break;
         }
     }
@@ -170,13 +173,21 @@ fn cells(record: &Record<'_>, columns: &[String]) -> Option<(String, Vec<String>
             let EventDetail::Flow(flow) = &event.detail else {
                 return None;
             };
-            Some(("flow records".to_owned(), owned(&EVE_COLUMNS), eve_row(event, flow)))
+            Some((
+                "flow records".to_owned(),
+                owned(&EVE_COLUMNS),
+                eve_row(event, flow),
+            ))
         }
         Record::Zeek(zeek) => {
             let path = zeek.path();
             let columns = match (&*path, columns) {
                 ("conn", _) => owned(&CONN_COLUMNS),
-                (_, []) => zeek.row.columns().map(|(name, _)| name.to_owned()).collect(),
+                (_, []) => zeek
+                    .row
+                    .columns()
+                    .map(|(name, _)| name.to_owned())
+                    .collect(),
                 (_, known) => known.to_vec(),
             };
             let row = zeek_row(zeek, &columns);
@@ -202,7 +213,10 @@ fn zeek_row(zeek: &Zeek<'_>, columns: &[String]) -> StringRecord {
 fn eve_row(event: &Event<'_>, flow: &EveFlow<'_>) -> StringRecord {
     let tuple = event.tuple;
     let text = |text: Option<String>| text.unwrap_or_default();
-    let duration = flow.start.zip(flow.end).map(|(start, end)| end.since(start).as_secs_f64());
+    let duration = flow
+        .start
+        .zip(flow.end)
+        .map(|(start, end)| end.since(start).as_secs_f64());
     let row: [String; 13] = [
         event.time.to_string(),
         text(tuple.map(|tuple| tuple.source.to_string())),
@@ -216,7 +230,10 @@ fn eve_row(event: &Event<'_>, flow: &EveFlow<'_>) -> StringRecord {
         flow.bytes_toserver.to_string(),
         flow.bytes_toclient.to_string(),
         text(flow.state.as_deref().map(str::to_owned)),
-        text(flow.flags.map(|flags| format!("0x{:02x}", flags.to_server | flags.to_client))),
+        text(
+            flow.flags
+                .map(|flags| format!("0x{:02x}", flags.to_server | flags.to_client)),
+        ),
     ];
     row.iter().collect()
 }
@@ -287,6 +304,9 @@ mod tests {
     fn nothing_to_score_is_an_error() {
         let input = Input::of_bytes("x.csv".to_owned(), b"a,b\n".to_vec());
         let error = scan(&input, |_, _| Ok(ControlFlow::Continue(()))).unwrap_err();
-        assert!(error.to_string().starts_with("x.csv holds no rows"), "{error}");
+        assert!(
+            error.to_string().starts_with("x.csv holds no rows"),
+            "{error}"
+        );
     }
 }

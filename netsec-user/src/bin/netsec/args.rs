@@ -10,6 +10,8 @@ use netsec_user::source::kernel::XdpMode;
 use crate::alerts::AlertsArgs;
 use crate::hunt::HuntArgs;
 use crate::logs::LogsArgs;
+use crate::score::ScoreArgs;
+use crate::train::TrainArgs;
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -85,6 +87,15 @@ pub(crate) enum Command {
     /// By the responder's port, and by what came of it: a try that was refused or not answered is an
     /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
     Hunt(HuntArgs),
+    /// Score the rows of a table by how strange they are, with reasons
+    ///
+    /// By an isolation forest, learned from the table itself or read from a model. Reads delimited
+    /// text of any kind, Zeek's logs, flow records of eve.json and of netsec -o jsonl, plain or gzip.
+    /// What each column becomes is said on stderr. A missing value counts as the column's median, an
+    /// infinite one lies beyond all others.
+    Score(ScoreArgs),
+    /// Learn a model for `netsec score --model` from one or more tables
+    Train(TrainArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,

@@ -13,6 +13,8 @@ mod logs;
 mod output;
 mod replay;
 mod run;
+mod score;
+mod train;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::alerts(args),
         Command::Logs(args) => logs::logs(args),
         Command::Hunt(args) => hunt::hunt(args),
+        Command::Score(args) => score::score_table(args),
+        Command::Train(args) => train::train(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)
