@@ -9,14 +9,14 @@ use netsec_tests::data;
 use netsec_user::forest::{Forest, Parameters, Quality, precision_among};
 
 /// What scikit-learn 1.9.1's IsolationForest reaches (100 trees, sample size 256): the mean
-/// ROC-AUC of ten seeds.
+/// ROC-AUC of ten seeds; of a hundred for cardio, where means of ten lie between 0.92 and 0.935.
 const PEER: [(&str, f64); 7] = [
     ("10_cover.npz", 0.8825),
     ("16_http.npz", 0.9993),
     ("23_mammography.npz", 0.8615),
     ("32_shuttle.npz", 0.9970),
     ("4_breastw.npz", 0.9873),
-    ("6_cardio.npz", 0.9329),
+    ("6_cardio.npz", 0.9249),
     ("NSL-KDD_KDDTest+.txt.gz", 0.861),
 ];
 

@@ -98,7 +98,7 @@ fn rare(name: &str, cell: Option<&str>, bits: f64) -> String {
         return format!("{name} is missing");
     }
     let share = 100.0 * (-bits).exp2();
-    format!("{name} {shown} (in {share:.2} % of rows)")
+    format!("{name} {shown} (in about {} % of rows)", short(share))
 }
 
 /// A cell without control characters, cut when it is long.
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(unusual("x", Unit::Number, &RANGE, f64::NAN), "x is missing");
         assert_eq!(
             rare("proto.rarity", Some("icmp\x1b"), 10.0),
-            "proto.rarity icmp\u{fffd} (in 0.10 % of rows)"
+            "proto.rarity icmp\u{fffd} (in about 0.098 % of rows)"
         );
     }
 

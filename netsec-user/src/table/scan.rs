@@ -8,10 +8,11 @@ use csv::{ByteRecord, StringRecord};
 use super::input::{Input, TableError};
 use super::sniff::{Form, SNIFFED, sniff};
 use crate::log::{Decoder, EveFlow, Event, EventDetail, LogReader, Record, Value, Wanted, Zeek};
+use crate::packet::names;
 
 /// Columns of a flow record, Suricata's or netsec's own.
 const EVE_COLUMNS: [&str; 13] = [
-    "timestamp",
+    "start",
     "src_ip",
     "src_port",
     "dest_ip",
@@ -102,7 +103,7 @@ fn delimited(
         let line = record.position().map_or(0, csv::Position::line);
         let row = StringRecord::from_byte_record_lossy(std::mem::take(&mut record));
         if scanned.columns.is_empty() {
-            scanned.columns = names(&row, header);
+            scanned.columns = column_names(&row, header);
             if header {
                 continue;
             }
@@ -124,7 +125,7 @@ fn delimited(
 }
 
 /// The header's names, each once; or `column1` and so on.
-fn names(row: &StringRecord, header: bool) -> Vec<String> {
+fn column_names(row: &StringRecord, header: bool) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(row.len());
     for (at, cell) in row.iter().enumerate() {
         let name = if header { cell.trim() } else { "column" };
@@ -218,12 +219,12 @@ fn eve_row(event: &Event<'_>, flow: &EveFlow<'_>) -> StringRecord {
         .zip(flow.end)
         .map(|(start, end)| end.since(start).as_secs_f64());
     let row: [String; 13] = [
-        event.time.to_string(),
+        flow.start.unwrap_or(event.time).to_string(),
         text(tuple.map(|tuple| tuple.source.to_string())),
         text(tuple.map(|tuple| tuple.source_port.to_string())),
         text(tuple.map(|tuple| tuple.destination.to_string())),
         text(tuple.map(|tuple| tuple.destination_port.to_string())),
-        text(event.protocol.map(|number| number.to_string())),
+        text(event.protocol.map(protocol)),
         text(duration.map(|seconds| seconds.to_string())),
         flow.pkts_toserver.to_string(),
         flow.pkts_toclient.to_string(),
@@ -236,6 +237,11 @@ fn eve_row(event: &Event<'_>, flow: &EveFlow<'_>) -> StringRecord {
         ),
     ];
     row.iter().collect()
+}
+
+/// An IP protocol's name, or its number.
+fn protocol(number: u8) -> String {
+    names::protocol(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 impl Scanned {
