@@ -12,20 +12,25 @@
 //! 7. [`packet`]: sampled headers, decoded;
 //! 8. [`connection`]: both directions of a flow, joined;
 //! 9. [`log`]: logs of Suricata, Zeek and netsec, read and followed;
-//! 10. [`filter`]: which packets, connections and log rows are of interest;
-//! 11. [`correlate`]: what logs say, joined with what the kernel saw;
-//! 12. [`summary`]: what an interval held;
-//! 13. [`output`]: text for people, JSON Lines for programs;
-//! 14. [`pipeline`]: the stages put together, for any source;
-//! 15. [`replay`]: a capture through the pipeline;
-//! 16. [`live`]: the kernel's events through the pipeline;
-//! 17. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 10. [`table`]: tables of any kind as rows of numbers;
+//! 11. [`filter`]: which packets, connections and log rows are of interest;
+//! 12. [`forest`]: how easily a row is told apart from the rest;
+//! 13. [`correlate`]: what logs say, joined with what the kernel saw;
+//! 14. [`summary`]: what an interval held;
+//! 15. [`output`]: text for people, JSON Lines for programs;
+//! 16. [`anomaly`]: tables scored, with reasons;
+//! 17. [`pipeline`]: the stages put together, for any source;
+//! 18. [`replay`]: a capture through the pipeline;
+//! 19. [`live`]: the kernel's events through the pipeline;
+//! 20. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
+pub mod anomaly;
 pub mod connection;
 pub mod correlate;
 pub mod doctor;
 pub mod event;
 pub mod filter;
+pub mod forest;
 pub mod hook;
 pub mod live;
 pub mod log;
@@ -37,4 +42,5 @@ pub mod replay;
 pub mod settings;
 pub mod source;
 pub mod summary;
+pub mod table;
 pub mod time;

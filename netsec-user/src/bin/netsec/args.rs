@@ -13,6 +13,8 @@ use crate::hunt::HuntArgs;
 use crate::incidents::IncidentsArgs;
 use crate::logs::LogsArgs;
 use crate::policy::PolicyArgs;
+use crate::score::ScoreArgs;
+use crate::train::TrainArgs;
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -94,6 +96,15 @@ pub(crate) enum Command {
     Incidents(IncidentsArgs),
     /// Try rules on which alerts lead to a block
     Policy(PolicyArgs),
+    /// Score the rows of a table by how strange they are, with reasons
+    ///
+    /// By an isolation forest, learned from the table itself or read from a model. Reads delimited
+    /// text of any kind, Zeek's logs, flow records of eve.json and of netsec -o jsonl, plain or gzip.
+    /// What each column becomes is said on stderr. A missing value counts as the column's median, an
+    /// infinite one lies beyond all others.
+    Score(ScoreArgs),
+    /// Learn a model for `netsec score --model` from one or more tables
+    Train(TrainArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,

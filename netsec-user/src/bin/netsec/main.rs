@@ -16,6 +16,8 @@ mod output;
 mod policy;
 mod replay;
 mod run;
+mod score;
+mod train;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Hunt(args) => hunt::hunt(args),
         Command::Incidents(args) => incidents::incidents(&cli, args),
         Command::Policy(args) => policy::policy(args),
+        Command::Score(args) => score::score_table(args),
+        Command::Train(args) => train::train(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)
