@@ -12,17 +12,23 @@
 //! 7. [`packet`]: sampled headers, decoded;
 //! 8. [`connection`]: both directions of a flow, joined;
 //! 9. [`filter`]: which packets and connections are of interest;
-//! 10. [`summary`]: what an interval held;
-//! 11. [`output`]: text for people, JSON Lines for programs;
-//! 12. [`pipeline`]: the stages put together, for any source;
-//! 13. [`replay`]: a capture through the pipeline;
-//! 14. [`live`]: the kernel's events through the pipeline;
-//! 15. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 10. [`finding`]: who does what to whom, and the figures that show it;
+//! 11. [`detect`]: behaviour that no signature sees;
+//! 12. [`summary`]: what an interval held;
+//! 13. [`output`]: text for people, JSON Lines for programs;
+//! 14. [`config`]: settings from `netsec.toml`;
+//! 15. [`pipeline`]: the stages put together, for any source;
+//! 16. [`replay`]: a capture through the pipeline;
+//! 17. [`live`]: the kernel's events through the pipeline;
+//! 18. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
+pub mod config;
 pub mod connection;
+pub mod detect;
 pub mod doctor;
 pub mod event;
 pub mod filter;
+pub mod finding;
 pub mod hook;
 pub mod live;
 pub mod object;

@@ -20,6 +20,7 @@ pub use self::jsonl::JsonLines;
 pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
 use crate::connection::{Connection, EndCause, State};
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::{Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
@@ -45,6 +46,9 @@ pub trait Output {
         cause: EndCause,
     ) -> io::Result<()>;
 
+    /// Writes one step of a finding.
+    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
+
     /// Writes what an interval, or the whole run, held.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
 
@@ -68,6 +72,10 @@ impl<O: Output + ?Sized> Output for Box<O> {
         cause: EndCause,
     ) -> io::Result<()> {
         (**self).connection(connection, state, cause)
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        (**self).finding(finding)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

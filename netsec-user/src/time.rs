@@ -1,10 +1,14 @@
 //! Wall time, and the one place that reads a clock.
 
+mod span;
+
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
+
+pub use self::span::{NotATimeSpan, TimeSpan};
 
 /// A point in UTC wall time: nanoseconds since 1970, from 1677 to 2262.
 ///

@@ -1,10 +1,11 @@
-//! Text for people: one line a packet and a connection, one block a summary.
+//! Text for people: one line a packet, a connection and a finding, one block a summary.
 //!
 //! On a terminal columns are aligned and coloured; in a pipe words are parted by single spaces and
 //! there is no escape code. Whatever a packet or a capture file holds, no control character of it
 //! reaches the terminal.
 
 mod connection;
+mod finding;
 mod line;
 mod packet;
 mod style;
@@ -18,6 +19,7 @@ pub use self::style::{Colour, ColourFlag, Style, colour_choice};
 use super::{Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::{Direction, Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
@@ -134,6 +136,11 @@ impl<W: Write> Output for Text<W> {
         cause: EndCause,
     ) -> io::Result<()> {
         self.connection_line(connection, state, cause);
+        self.end_line()
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.finding_line(finding);
         self.end_line()
     }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_user::source::kernel::XdpMode;
+use netsec_user::time::{NotATimeSpan, TimeSpan};
+
+use crate::config::{ConfigArgs, ConfigVerbArgs};
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -13,6 +16,7 @@ Exit codes:
   0  done; for doctor: no failure
   1  failed, or a capture that ends early
   2  wrong usage
+  3  wrong settings
   4  a privilege is missing: try sudo
   5  the kernel or an interface refuses
 What works here, and what to do about the rest: netsec doctor";
@@ -68,6 +72,8 @@ pub(crate) enum Command {
     /// 0 without a failure, 4 when privileges are all that is missing, 5 when the kernel or an
     /// interface fails.
     Doctor(DoctorArgs),
+    /// Print, check and explain the settings of netsec.toml
+    Config(ConfigVerbArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -199,6 +205,9 @@ pub(crate) struct ShowArgs {
     /// Seed of the Community IDs
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) community_id_seed: u16,
+    /// Settings
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// Which packets and flows, in tcpdump's words: 'tcp and dst port 443', 'net 10.0.0.0/8'
     #[arg(value_name = "FILTER", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
@@ -248,14 +257,8 @@ fn ring_kib(text: &str) -> Result<u32, String> {
 }
 
 /// `5s`, `1m 30s`, `200ms`, `2h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "not a duration such as 5s, 200ms or 1m".to_owned())
+fn duration(text: &str) -> Result<Duration, NotATimeSpan> {
+    text.parse().map(TimeSpan::get)
 }
 
 fn sampling(text: &str) -> Result<Sampling, String> {
@@ -297,17 +300,6 @@ mod tests {
             "", "first", "first:", "first:0", "1/0", "2/3", "1/-1", "every",
         ] {
             assert!(sampling(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for wrong in ["", "-5s", "soon", "5 parsecs"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

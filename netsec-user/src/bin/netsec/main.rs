@@ -1,9 +1,10 @@
 //! The `netsec` command: arguments in, exit code out.
 //!
-//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 4 a privilege is
-//! missing, 5 the kernel or an interface refuses.
+//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 3 wrong
+//! settings, 4 a privilege is missing, 5 the kernel or an interface refuses.
 
 mod args;
+mod config;
 mod doctor;
 mod exit;
 mod output;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&cli, args),
         Command::Replay(args) => replay::replay(&cli, args),
         Command::Doctor(args) => doctor::doctor(&cli, args),
+        Command::Config(args) => config::config(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)

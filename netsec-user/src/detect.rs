@@ -1,0 +1,5 @@
+//! Behaviour that no signature sees: scans, floods, guessing, beacons, exfiltration, tunnels.
+
+pub mod settings;
+
+pub use self::settings::DetectSettings;
