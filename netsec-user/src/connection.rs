@@ -1,13 +1,18 @@
 //! Both directions of a flow, joined: originator and responder.
 
+mod activity;
 mod key;
 mod table;
+pub mod tcp;
 
 use netsec_common::packet::FlowKey;
 
 use crate::hook::HookId;
 use crate::time::WallTime;
 
+pub(crate) use key::KeyHash;
+
+pub use activity::{ANSWER_TIME, Activity, Outcome};
 pub use table::{ConnectionTable, Ended, Timeouts, View};
 
 /// What one direction of a connection counted.
@@ -82,7 +87,5 @@ pub enum State {
 
 /// FIN from both sides, or RST from one. Flags are zero but for TCP.
 const fn is_closed(flags: u8, other_flags: u8) -> bool {
-    const FIN: u8 = 0x01;
-    const RST: u8 = 0x04;
-    (flags | other_flags) & RST != 0 || flags & other_flags & FIN != 0
+    (flags | other_flags) & tcp::RST != 0 || flags & other_flags & tcp::FIN != 0
 }

@@ -135,6 +135,7 @@ fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
         top: 5,
         packet_limit: None,
         connections: true,
+        detect: None,
     };
     let mut capture = Capture::open(file)?;
     let mut pipeline = Pipeline::new(settings, output);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
+use netsec_user::finding::Severity;
 use netsec_user::source::kernel::XdpMode;
 use netsec_user::time::{NotATimeSpan, TimeSpan};
 
@@ -187,6 +188,13 @@ pub(crate) struct ShowArgs {
     /// Do not show flow records
     #[arg(long)]
     pub(crate) no_flows: bool,
+    /// Do not look for scans, floods, guessing, beacons, tunnels and the like
+    #[arg(long)]
+    pub(crate) no_findings: bool,
+    /// End with exit code 10 when a finding is at least of this severity: low, medium, high or
+    /// critical
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<Severity>,
     /// Time between two summaries; 0 for a last one only
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) interval: Duration,

@@ -52,8 +52,9 @@ pub(crate) fn colour(cli: &Cli, is_terminal: bool) -> Colour {
 ///
 /// # Errors
 ///
-/// [`UsageError`] for a filter that cannot be read.
+/// [`UsageError`] for a filter that cannot be read; wrong settings.
 pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<PipelineSettings> {
+    let config = show.config.load()?;
     let filter =
         Filter::parse(&show.filter.join(" ")).map_err(|error| UsageError(error.to_string()))?;
     Ok(PipelineSettings {
@@ -69,6 +70,7 @@ pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<Pipeline
         top: show.top,
         packet_limit: show.count,
         connections: !show.no_flows,
+        detect: (!show.no_findings).then_some(config.detect),
     })
 }
 

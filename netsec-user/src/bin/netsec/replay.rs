@@ -19,7 +19,6 @@ use crate::args::{Cli, EngineArg, ReplayArgs};
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
-    let _config = args.show.config.load()?;
     let settings = output::settings(&args.show, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,

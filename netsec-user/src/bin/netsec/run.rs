@@ -16,7 +16,6 @@ use crate::output;
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
-    let _config = args.show.config.load()?;
     let settings = output::settings(&args.show, hash_keys)?;
     let live = LiveSettings {
         interfaces: interfaces(args)?,
