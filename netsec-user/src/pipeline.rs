@@ -275,6 +275,7 @@ impl<O: Output> Pipeline<O> {
             ended: part.ended,
             active: self.table.len() as u64,
             read: part.read,
+            findings: self.detect_totals().unwrap_or_default().campaigns,
             torn_reads: torn_reads.saturating_sub(part.torn_reads),
         }
     }

@@ -135,10 +135,11 @@ fn after_scan(activity: &Activity, scan: Severity) -> Sighting {
         attacker: key.source().into(),
         proven: true,
         victim: key.destination().into(),
-        service: Some((key.protocol(), Some(port))),
+        service: None,
         start: activity.connection.start,
         last: activity.connection.end,
         evidence: Evidence::new()
+            .count("port", port.into())
             .flag("first_contact", true)
             .text("after", "scan"),
         message: format!("first conversation on {service} {port} by a host that scans"),

@@ -130,6 +130,7 @@ pub(super) fn summary() -> Summary {
         ended: 2201,
         active: 14_022,
         read: volume(12_300, 9_870_000),
+        findings: Vec::new(),
         torn_reads: 3,
     }
 }

@@ -20,6 +20,7 @@ Exit codes:
   3  wrong settings
   4  a privilege is missing: try sudo
   5  the kernel or an interface refuses
+  10 a finding is as severe as --fail-on says
 What works here, and what to do about the rest: netsec doctor";
 
 /// Slots of a flow table, unless told otherwise.
@@ -175,6 +176,9 @@ pub(crate) struct ShowArgs {
     #[arg(short = 'c', long = "count", value_name = "N")]
     pub(crate) count: Option<u64>,
     /// Which packets to show: all, off, first:N (of each flow) or 1/N
+    ///
+    /// With first:N, DNS questions are shown beyond the Nth, up to 512 of a flow, as the detector of
+    /// tunnels needs their names; --no-findings leaves them out. With off and 1/N it sees fewer or none.
     #[arg(long, value_name = "WHICH", default_value = "first:4", value_parser = sampling)]
     pub(crate) packets: Sampling,
     /// Most bytes taken of a packet

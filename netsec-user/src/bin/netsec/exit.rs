@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use netsec_user::config::ConfigError;
 use netsec_user::doctor::Trouble;
+use netsec_user::finding::Severity;
 use netsec_user::live::LiveError;
 use netsec_user::replay::ReplayError;
 use netsec_user::source::kernel::KernelError;
@@ -19,6 +20,16 @@ const CONFIG: u8 = 3;
 const PRIVILEGE: u8 = 4;
 /// The kernel or the network card refuses.
 const KERNEL: u8 = 5;
+
+/// A finding is at least as severe as `--fail-on` says.
+const FINDINGS: u8 = 10;
+
+/// Findings that a script wants to know of.
+#[derive(Debug, thiserror::Error)]
+#[error("a finding is of {worst} severity")]
+pub(crate) struct Found {
+    pub(crate) worst: Severity,
+}
 
 /// An argument that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +62,9 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     log::error!("{}", without_error_numbers(&text));
     if error.is::<UsageError>() {
         return ExitCode::from(USAGE);
+    }
+    if error.is::<Found>() {
+        return ExitCode::from(FINDINGS);
     }
     if error.is::<ConfigError>() {
         return ExitCode::from(CONFIG);

@@ -1,7 +1,8 @@
 //! The `netsec` command: arguments in, exit code out.
 //!
 //! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 3 wrong
-//! settings, 4 a privilege is missing, 5 the kernel or an interface refuses.
+//! settings, 4 a privilege is missing, 5 the kernel or an interface refuses, 10 a
+//! finding is as severe as `--fail-on` says.
 
 mod args;
 mod config;

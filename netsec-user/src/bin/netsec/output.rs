@@ -3,15 +3,16 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 use anyhow::Result;
+use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
 use netsec_user::filter::Filter;
 use netsec_user::output::{
     Colour, ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice,
 };
-use netsec_user::pipeline::PipelineSettings;
+use netsec_user::pipeline::{Pipeline, PipelineSettings};
 
 use crate::args::{Cli, ColorWhen, Form, ShowArgs};
-use crate::exit::UsageError;
+use crate::exit::{Found, UsageError};
 
 /// Time a closed TCP connection waits for stray packets before its record is written.
 const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -72,6 +73,30 @@ pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<Pipeline
         connections: !show.no_flows,
         detect: (!show.no_findings).then_some(config.detect),
     })
+}
+
+/// What is sampled: with findings wanted, DNS questions beyond what is asked for.
+pub(crate) const fn sampling(show: &ShowArgs) -> Sampling {
+    match show.packets {
+        Sampling::FirstOfFlow(n) if !show.no_findings => Sampling::FirstAndQuestions(n),
+        asked => asked,
+    }
+}
+
+/// Says what the detectors had no room for.
+///
+/// # Errors
+///
+/// [`Found`] when a finding is as severe as `--fail-on` says.
+pub(crate) fn conclude<O: Output>(show: &ShowArgs, pipeline: &Pipeline<O>) -> Result<()> {
+    let totals = pipeline.detect_totals().unwrap_or_default();
+    for (detector, count) in &totals.evicted {
+        log::warn!("detect.{detector}: {count} entries were put out of memory to make room");
+    }
+    match (pipeline.worst_finding(), show.fail_on) {
+        (Some(worst), Some(limit)) if worst >= limit => Err(Found { worst }.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Prints the verbs, one a line, for `cargo xtask run`.

@@ -22,7 +22,7 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     let settings = output::settings(&args.show, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
-        sampling: args.show.packets,
+        sampling: output::sampling(&args.show),
         snap_bytes: args.show.snaplen,
         idle_timeout: args.show.idle_timeout,
         hash_keys: FIXED_HASH_KEYS,
@@ -39,7 +39,8 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     if let Some(not_sent) = played?.filter(|not_sent| not_sent.total() > 0) {
         log::warn!("not sent through the kernel: {not_sent}");
     }
-    report(&capture)
+    report(&capture)?;
+    output::conclude(&args.show, &pipeline)
 }
 
 /// Plays the capture, and gives the frames that the kernel should have got and did not.

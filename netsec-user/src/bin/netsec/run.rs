@@ -24,7 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         kernel: KernelSettings {
             engine: EngineSettings {
                 slots: args.flow_slots,
-                sampling: args.show.packets,
+                sampling: output::sampling(&args.show),
                 snap_bytes: args.show.snaplen,
                 idle_timeout: args.show.idle_timeout,
                 hash_keys,
@@ -44,7 +44,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
         let live = Live::open(object, &live, &mut pipeline).await?;
         live.run(&mut pipeline).await?;
-        Ok(())
+        output::conclude(&args.show, &pipeline)
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) fn towards(
 ) -> Option<Sighting> {
     let limit = limit(class, context);
     let flood = &context.settings.flood;
-    let sources = tally.peers.count();
+    let sources = tally.peers.count().min(tally.packets);
     if tally.packets < limit
         || class == Class::Syn && !is_syn_flood(tally, context)
         || matches!(class, Class::Reflection | Class::Amplification) && sources < flood.reflectors
@@ -88,25 +88,25 @@ pub(super) fn from(
 /// TCP connections from and to forged addresses that no single host has many of.
 pub(super) fn link(tally: &Tally, context: Context<'_>) -> Option<Sighting> {
     let flood = &context.settings.flood;
+    let sources = tally.peers.count().min(tally.packets);
+    let victims = tally.hosts.count().min(tally.packets);
     let enough = |distinct: u64| distinct as f64 >= flood.spoofed * tally.packets as f64;
     let is_flood = tally.packets >= flood.syn_pps
         && tally.completed <= tally.packets
-        && enough(tally.peers.count())
-        && enough(tally.hosts.count())
+        && enough(sources)
+        && enough(victims)
         && tally.range.prefix_bits() < SITE_BITS;
     is_flood.then(|| {
         let mut sighting = sighting(Class::Syn, tally, flood.syn_pps, context);
         sighting.attacker = Party::Spoofed;
         sighting.evidence = sighting
             .evidence
-            .count("sources", tally.peers.count())
-            .count("victims", tally.hosts.count())
+            .count("sources", sources)
+            .count("victims", victims)
             .flag("spoofed", true);
         sighting.message = format!(
             "{} from {} forged sources to {} hosts",
-            sighting.message,
-            tally.peers.count(),
-            tally.hosts.count()
+            sighting.message, sources, victims
         );
         sighting
     })

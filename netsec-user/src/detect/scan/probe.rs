@@ -1,5 +1,7 @@
 //! Which connections are probes, and of what.
 
+use std::time::Duration;
+
 use netsec_common::packet::{FlowKey, protocol};
 
 use super::super::flood::AMPLIFIERS;
@@ -9,6 +11,10 @@ use crate::connection::{Activity, Outcome};
 
 /// UDP ports that traceroute asks one after the other (its default base, 30 hops, 3 each).
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
+
+/// Time that a connection is kept open without a word by those who may need it yet, such as browsers
+/// that connect ahead; a scanner goes on to the next port.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A packet or two that find out whether something is there.
 #[derive(Clone, Copy, Debug)]
@@ -113,12 +119,12 @@ fn tcp(activity: &Activity) -> Option<Technique> {
         return None;
     }
     if first & SYN != 0 {
-        let completed = flags & ACK != 0 && outcome == Outcome::Empty;
-        return Some(if completed {
-            Technique::Connect
-        } else {
-            Technique::Syn
-        });
+        if flags & ACK == 0 || outcome != Outcome::Empty {
+            return Some(Technique::Syn);
+        }
+        let connection = &activity.connection;
+        let time = connection.end.since(connection.start);
+        return (time < PATIENCE).then_some(Technique::Connect);
     }
     match first & (FIN | RST | PSH | ACK | URG) {
         0 => Some(Technique::Null),

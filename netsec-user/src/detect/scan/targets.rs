@@ -101,7 +101,7 @@ impl Targets {
 
     /// Different targets at all.
     pub(super) fn count(&self) -> u64 {
-        self.all.count()
+        self.all.count().min(self.probes)
     }
 
     /// The targets whose times are kept, as numbers, the lowest first.

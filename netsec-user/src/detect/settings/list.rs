@@ -47,9 +47,9 @@ section! {
         /// Answers a second to TCP handshakes that the host did not begin.
         reflection_pps: u64 = 100, "as syn_pps: each is one forged SYN";
         /// Packets a second from ports that amplify, unasked.
-        amplification_pps: u64 = 100, "as reflection_pps: each is one forged question";
+        amplification_pps: u64 = 50, "half of reflection_pps: each is one forged question, and larger";
         /// Reflectors there have to be.
-        reflectors: u64 = 10, "ours: one server may answer late, ten do not at once";
+        reflectors: u64 = 5, "Suricata, ET 2016016: 5 forged questions";
         /// Share of sources with one or two packets from which on they are taken for forged.
         spoofed: f64 = 0.8, "ours: a real client sends its SYN up to six times (RFC 6298)";
         /// Time below the threshold after which a flood is over.
@@ -187,7 +187,7 @@ section! {
         /// Different names under one domain that are a tunnel when they look like data.
         names: usize = 100, "RITA, c2_score_thresholds: base";
         /// Different names that are enough when nearly all ask for TXT, NULL or the like.
-        names_rare: usize = 20, "ours: mail servers ask a few TXT records of a domain";
+        names_rare: usize = 11, "RFC 7208, 4.6.4: checking a sender asks at most 10 times";
         /// Share of such questions.
         rare_share: f64 = 0.8, "ours";
         /// Mean length of the part before the domain, characters, from which on it looks like data.
