@@ -125,8 +125,8 @@ impl Detectors {
             began,
             now: activity.connection.end,
         };
-        self.scans.activity(activity, context);
-        self.floods.activity(activity, context);
+        self.floods.activity(activity);
+        self.scans.activity(activity, context, &self.floods);
         self.guessing.activity(activity, context);
         self.beacons.activity(activity, context);
         self.exfiltrations.activity(activity, context);

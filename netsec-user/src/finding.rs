@@ -52,16 +52,25 @@ impl Finding {
     }
 }
 
-/// A number for a campaign: the same in every run over the same traffic.
+/// A number for a campaign that began to be told at `time`: the same in every run over the same
+/// traffic.
 ///
 /// 51 bits, so that it survives programs whose numbers are doubles. Not secret.
 #[must_use]
-pub fn campaign_id(kind: Kind, attacker: &Party, victim: &Party, start: WallTime) -> u64 {
+pub fn campaign_id(
+    kind: Kind,
+    attacker: &Party,
+    victim: &Party,
+    service: Option<(u8, Option<u16>)>,
+    time: WallTime,
+) -> u64 {
     let words = kind.name().bytes().map(u64::from);
-    let parties = [attacker.word(), victim.word()];
+    let service = service.map_or(0, |(protocol, port)| {
+        1 << 32 | u64::from(protocol) << 16 | u64::from(port.unwrap_or_default())
+    });
     words
-        .chain(parties)
-        .chain([start.as_ns().cast_unsigned()])
+        .chain([attacker.word(), victim.word(), service])
+        .chain([time.as_ns().cast_unsigned()])
         .fold(0, mix)
         & ((1 << 51) - 1)
 }
@@ -83,7 +92,7 @@ mod tests {
     fn an_id_tells_campaigns_apart() {
         let host = |last| Party::Host([10, 0, 0, last].into());
         let id = |kind, from: u8, to: u8, at| {
-            campaign_id(kind, &host(from), &host(to), WallTime::from_ns(at))
+            campaign_id(kind, &host(from), &host(to), None, WallTime::from_ns(at))
         };
         let one = id(Kind::ScanVertical, 1, 2, 5);
         assert_eq!(one, id(Kind::ScanVertical, 1, 2, 5));

@@ -9,6 +9,9 @@ use super::sighting::{Sighting, Subject, is_flood};
 use crate::finding::{Finding, Kind, Party, Severity, State, campaign_id};
 use crate::time::WallTime;
 
+/// Longest time that a slow campaign is waited for: an hour.
+const PATIENCE_MAX_NS: i64 = 3_600_000_000_000;
+
 /// Campaigns that go on.
 #[derive(Debug)]
 pub(super) struct Campaigns {
@@ -24,6 +27,8 @@ pub(super) struct Campaigns {
 struct Campaign {
     id: u64,
     sighting: Sighting,
+    /// Looks at which something of it was seen.
+    seen: i64,
     told: WallTime,
     told_severity: Severity,
 }
@@ -61,6 +66,7 @@ impl Campaigns {
     pub(super) fn see(&mut self, sighting: Sighting, now: WallTime, mut tell: impl FnMut(Finding)) {
         let subject = sighting.subject();
         if let Some(campaign) = self.open.get_mut(&subject) {
+            campaign.seen += 1;
             campaign.grow(sighting);
             let risen = campaign.sighting.severity > campaign.told_severity;
             if risen || now.ns_since(campaign.told) >= self.update_ns {
@@ -78,8 +84,10 @@ impl Campaigns {
                 sighting.kind,
                 &sighting.attacker,
                 &sighting.victim,
-                sighting.start,
+                sighting.service,
+                now,
             ),
+            seen: 1,
             told: now,
             told_severity: sighting.severity,
             sighting,
@@ -95,7 +103,7 @@ impl Campaigns {
             let limit = if is_flood(subject.kind()) {
                 flood_quiet_ns
             } else {
-                quiet_ns
+                quiet_ns.max(campaign.patience_ns())
             };
             let keep = now.ns_since(campaign.sighting.last) < limit;
             if !keep {
@@ -142,6 +150,12 @@ impl Campaign {
         self.sighting.last = last;
         self.sighting.severity = severity;
         self.sighting.proven = proven;
+    }
+
+    /// Three times the mean time between two sightings: a slow scan is one campaign.
+    fn patience_ns(&self) -> i64 {
+        let time = self.sighting.last.ns_since(self.sighting.start);
+        (time / self.seen).saturating_mul(3).min(PATIENCE_MAX_NS)
     }
 
     fn finding(&self, state: State) -> Finding {

@@ -6,12 +6,15 @@ mod tally;
 
 use std::net::IpAddr;
 
+use indexmap::IndexSet;
+
 use self::class::{Class, Counted, classify};
 use self::tally::Tally;
 use super::Context;
 use super::bounded::Bounded;
 use super::sighting::Sighting;
 use crate::connection::{Activity, KeyHash};
+use crate::finding::Party;
 
 pub(super) use class::AMPLIFIERS;
 
@@ -22,6 +25,8 @@ pub(super) struct Floods {
     from: Bounded<(IpAddr, Class), Tally>,
     /// Incomplete TCP connections of the whole link.
     link: Option<Tally>,
+    /// Ports that were flooded in the last second by more sources than could be followed.
+    flooded: IndexSet<(IpAddr, u16)>,
 }
 
 impl Floods {
@@ -30,6 +35,7 @@ impl Floods {
             towards: Bounded::new(max, hash),
             from: Bounded::new(max, hash),
             link: None,
+            flooded: IndexSet::new(),
         }
     }
 
@@ -37,7 +43,12 @@ impl Floods {
         self.towards.evicted() + self.from.evicted()
     }
 
-    pub(super) fn activity(&mut self, activity: &Activity, context: Context<'_>) {
+    /// Whether forged connections to this port come by the thousands: each looks like a probe.
+    pub(super) fn is_flooded(&self, host: IpAddr, port: u16) -> bool {
+        !self.flooded.is_empty() && self.flooded.contains(&(host, port))
+    }
+
+    pub(super) fn activity(&mut self, activity: &Activity) {
         let Some(counted) = classify(activity) else {
             return;
         };
@@ -60,13 +71,20 @@ impl Floods {
             let link = self.link.get_or_insert_with(new);
             link.add(&counted, attacker, victim);
         }
-        let _ = context;
     }
 
     pub(super) fn look(&mut self, context: Context<'_>, sightings: &mut Vec<Sighting>) {
         let before = sightings.len();
+        self.flooded.clear();
         for ((host, class), tally) in self.towards.iter() {
-            sightings.extend(report::towards(*host, *class, tally, context));
+            let sighting = report::towards(*host, *class, tally, context);
+            let forged = sighting
+                .as_ref()
+                .is_some_and(|s| s.attacker == Party::Spoofed);
+            if let (Class::Syn, true, Some((port, _))) = (*class, forged, tally.port()) {
+                self.flooded.insert((*host, port));
+            }
+            sightings.extend(sighting);
         }
         for ((host, class), tally) in self.from.iter() {
             sightings.extend(report::from(*host, *class, tally, context));

@@ -12,6 +12,7 @@ use self::probe::{Probe, Target, probe};
 use self::targets::Targets;
 use super::Context;
 use super::bounded::Bounded;
+use super::flood::Floods;
 use super::network::word;
 use super::sighting::Sighting;
 use crate::connection::{Activity, KeyHash, Outcome};
@@ -59,9 +60,13 @@ impl Scans {
         self.vertical.evicted() + self.horizontal.evicted()
     }
 
-    pub(super) fn activity(&mut self, activity: &Activity, context: Context<'_>) {
+    pub(super) fn activity(&mut self, activity: &Activity, context: Context<'_>, floods: &Floods) {
         if let Some(probe) = probe(activity) {
-            self.add(activity, &probe, context);
+            // A flood must not push scanners out of memory.
+            let key = &activity.connection.key;
+            if !floods.is_flooded(key.destination(), key.destination_port()) {
+                self.add(activity, &probe, context);
+            }
         } else if activity.outcome == Some(Outcome::Conversation) {
             self.succeed(activity);
         }

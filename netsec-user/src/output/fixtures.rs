@@ -139,7 +139,7 @@ pub(super) fn finding() -> Finding {
     let attacker = Party::Host([10, 0, 0, 1].into());
     let victim = Party::Host([10, 0, 0, 2].into());
     Finding {
-        id: campaign_id(Kind::ScanVertical, &attacker, &victim, NOON),
+        id: campaign_id(Kind::ScanVertical, &attacker, &victim, None, NOON),
         kind: Kind::ScanVertical,
         severity: Severity::High,
         state: State::Start,

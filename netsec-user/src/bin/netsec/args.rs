@@ -10,6 +10,7 @@ use netsec_user::source::kernel::XdpMode;
 use netsec_user::time::{NotATimeSpan, TimeSpan};
 
 use crate::config::{ConfigArgs, ConfigVerbArgs};
+use crate::detectors::DetectorsArgs;
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     /// 0 without a failure, 4 when privileges are all that is missing, 5 when the kernel or an
     /// interface fails.
     Doctor(DoctorArgs),
+    /// Print the detectors, their thresholds and where those come from
+    Detectors(DetectorsArgs),
     /// Print, check and explain the settings of netsec.toml
     Config(ConfigVerbArgs),
     /// Print the verbs, one a line

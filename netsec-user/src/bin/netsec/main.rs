@@ -6,6 +6,7 @@
 
 mod args;
 mod config;
+mod detectors;
 mod doctor;
 mod exit;
 mod output;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&cli, args),
         Command::Replay(args) => replay::replay(&cli, args),
         Command::Doctor(args) => doctor::doctor(&cli, args),
+        Command::Detectors(args) => detectors::detectors(args),
         Command::Config(args) => config::config(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };

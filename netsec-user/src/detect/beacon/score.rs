@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn jitter_costs_little() {
-        let jitter = |n: i32| f64::from((n * 7919) % 13) - 6.0;
+        let jitter = |n: i32| f64::from((n * n * 31 + n * 17) % 13) - 6.0;
         let jittered = contacts((0..100).map(|n| f64::from(n) * 60.0 + jitter(n)), |_| 800);
         let score = total(&jittered, 6000);
         assert!((0.85..0.99).contains(&score), "{score}");
@@ -205,9 +205,9 @@ mod tests {
 
     #[test]
     fn people_score_low() {
-        // Bursts of a few seconds with pauses of minutes, of all sizes.
-        let burst = |n: i32| f64::from(n / 8 * 500 + n * n % 37);
-        let mut browsing = contacts((0..100).map(burst), |n| 500 + (n as u64 * 7919) % 90_000);
+        // Bursts of a few seconds that become rare, of all sizes.
+        let burst = |n: i32| f64::from((n / 10).pow(3) * 5 + n * n % 37);
+        let mut browsing = contacts((0..100).map(burst), |n| 300 << (n * n % 17));
         browsing.sort_unstable_by_key(|contact| contact.time);
         assert!(total(&browsing, 6000) < 0.7, "{}", total(&browsing, 6000));
     }

@@ -24,7 +24,7 @@ pub(super) struct Seen {
 
 #[derive(Clone, Debug)]
 pub(super) struct Targets {
-    recent: Vec<(u64, WallTime)>,
+    recent: Vec<(WallTime, u64)>,
     all: Distinct,
     pub(super) hosts: Range,
     pub(super) first: WallTime,
@@ -58,18 +58,19 @@ impl Targets {
     }
 
     pub(super) fn add(&mut self, target: u64, host: IpAddr, seen: &Seen) {
-        if self.recent.is_empty() {
-            self.recent.push((target, seen.time));
-        } else {
-            match self.recent.iter_mut().find(|(known, _)| *known == target) {
-                Some((_, time)) => *time = (*time).max(seen.time),
-                None => {
-                    if self.recent.len() >= RECENT {
-                        self.recent.remove(0);
-                    }
-                    self.recent.push((target, seen.time));
-                }
-            }
+        match self.recent.iter_mut().find(|(_, known)| *known == target) {
+            Some((time, _)) => *time = (*time).max(seen.time),
+            None => self.recent.push((seen.time, target)),
+        }
+        if self.recent.len() > RECENT {
+            // By time, not by arrival: flows of one second come in any order.
+            let oldest = self
+                .recent
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, seen)| **seen);
+            let oldest = oldest.map_or(0, |(at, _)| at);
+            self.recent.swap_remove(oldest);
         }
         self.all.insert(target);
         self.hosts.add(host);
@@ -95,7 +96,7 @@ impl Targets {
     pub(super) fn within(&self, window: TimeSpan, now: WallTime) -> usize {
         let recent = self.recent.iter();
         recent
-            .filter(|(_, time)| now.ns_since(*time) <= window.as_ns())
+            .filter(|(time, _)| now.ns_since(*time) <= window.as_ns())
             .count()
     }
 
@@ -106,7 +107,7 @@ impl Targets {
 
     /// The targets whose times are kept, as numbers, the lowest first.
     pub(super) fn sample(&self, most: usize) -> Vec<String> {
-        let mut targets: Vec<u64> = self.recent.iter().map(|(target, _)| *target).collect();
+        let mut targets: Vec<u64> = self.recent.iter().map(|(_, target)| *target).collect();
         targets.sort_unstable();
         targets.truncate(most);
         targets.iter().map(u64::to_string).collect()
