@@ -148,21 +148,23 @@ impl Detectors {
 
     /// Looks at what was told since the last time, up to the last whole second before `now`.
     pub fn close(&mut self, now: WallTime, findings: &mut Vec<Finding>) {
+        let known = findings.len();
         let now = now.whole(SECOND);
         self.look(now);
         self.report(now, findings);
         self.campaigns
             .end_quiet(now, |finding| findings.push(finding));
         self.closed = now;
-        self.count(findings);
+        self.count(findings.get(known..).unwrap_or_default());
     }
 
     /// Looks a last time, and ends every campaign.
     pub fn finish(&mut self, now: WallTime, findings: &mut Vec<Finding>) {
+        let known = findings.len();
         self.look(now);
         self.report(now, findings);
         self.campaigns.end_all(|finding| findings.push(finding));
-        self.count(findings);
+        self.count(findings.get(known..).unwrap_or_default());
     }
 
     /// What was found so far.

@@ -118,10 +118,11 @@ fn a_scan_inside_a_spoofed_flood_is_found_and_memory_is_bounded() {
         "a forged source must not be acted upon"
     );
     let totals = detectors.totals();
-    assert!(
-        totals.evicted.iter().any(|(name, _)| *name == "scan"),
-        "{totals:?}"
+    assert_eq!(
+        totals.campaigns,
+        [(Kind::ScanVertical, 1), (Kind::FloodSyn, 1)]
     );
+    assert_eq!(totals.evicted, [], "a flood that is known takes no room");
 }
 
 #[test]

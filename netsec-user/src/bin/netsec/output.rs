@@ -79,7 +79,11 @@ pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<Pipeline
 pub(crate) const fn sampling(show: &ShowArgs) -> Sampling {
     match show.packets {
         Sampling::FirstOfFlow(n) if !show.no_findings => Sampling::FirstAndQuestions(n),
-        asked => asked,
+        Sampling::Off
+        | Sampling::FirstOfFlow(_)
+        | Sampling::FirstAndQuestions(_)
+        | Sampling::OneIn(_)
+        | Sampling::All => show.packets,
     }
 }
 

@@ -193,28 +193,9 @@ impl Entry {
             return None;
         }
         let (key, flipped) = self.oriented(flow);
-        let whole = |total: Volume, half: &Half| Side {
-            packets: total.packets,
-            bytes: total.bytes,
-            tcp_flags: half.side.tcp_flags,
-        };
-        let new = |total: Volume, told: Volume, half: &Half| Side {
-            packets: total.packets.saturating_sub(told.packets),
-            bytes: total.bytes.saturating_sub(told.bytes),
-            tcp_flags: half.side.tcp_flags,
-        };
         let [total_a, total_b] = totals;
         let [told_a, told_b] = self.watched.told;
-        let side_a = (
-            whole(total_a, &a),
-            new(total_a, told_a, &a),
-            a.first_tcp_flags,
-        );
-        let side_b = (
-            whole(total_b, &b),
-            new(total_b, told_b, &b),
-            b.first_tcp_flags,
-        );
+        let (side_a, side_b) = (a.told(total_a, told_a), b.told(total_b, told_b));
         let (originator, responder) = if flipped {
             (side_b, side_a)
         } else {
@@ -264,6 +245,22 @@ const fn is_request(key: &FlowKey) -> bool {
 }
 
 impl Half {
+    /// All that it counted, what of it is new, and the flags that it began with.
+    const fn told(&self, total: Volume, told: Volume) -> (Side, Side, u8) {
+        let tcp_flags = self.side.tcp_flags;
+        let whole = Side {
+            packets: total.packets,
+            bytes: total.bytes,
+            tcp_flags,
+        };
+        let new = Side {
+            packets: total.packets.saturating_sub(told.packets),
+            bytes: total.bytes.saturating_sub(told.bytes),
+            tcp_flags,
+        };
+        (whole, new, self.first_tcp_flags)
+    }
+
     pub(super) fn add(&mut self, delta: &FlowDelta) {
         // A flow goes on after its connection was written out: what is new began just now.
         let first = if delta.opened {
