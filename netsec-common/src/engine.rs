@@ -3,9 +3,12 @@
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
-use crate::packet::{FlowKey, Frame, PacketBytes, parse};
-use crate::sample::{Delivery, SampleSink, Sampling};
+use crate::packet::{FlowKey, Frame, PacketBytes, parse, protocol};
+use crate::sample::{Delivery, QUESTIONS_MAX, SAMPLE_BYTES_MAX, SampleSink, Sampling};
 use crate::ticks::Ticks;
+
+/// Port of DNS servers.
+const DNS_PORT: u16 = 53;
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +49,24 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let packets = match self.account(frame, now) {
-            Ok(packets) => Some(packets),
+        let accounted = match self.account(frame, now) {
+            Ok(accounted) => Some(accounted),
             Err(reason) => {
                 self.row.count(reason);
                 None
             }
         };
-        self.sample(frame, packets);
+        self.sample(frame, accounted);
         self.row.end();
         Verdict::Pass
     }
 
     #[inline(always)]
-    fn account<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> Result<u32, Counter> {
+    fn account<P: PacketBytes>(
+        &self,
+        frame: &Frame<'_, P>,
+        now: Ticks,
+    ) -> Result<Accounted, Counter> {
         if !self.config.is_current() {
             return Err(Counter::NoFlowSet);
         }
@@ -70,32 +77,44 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             bytes: frame.wire_bytes,
             tcp_flags: packet.tcp_flags,
         };
-        account(
+        let packets = account(
             self.table,
             set_index,
             &packet.key,
             seen,
             self.control.idle_ticks(),
             self.row,
-        )
+        )?;
+        Ok(Accounted {
+            packets,
+            is_question: packet.key.protocol() == protocol::UDP
+                && packet.key.destination_port() == DNS_PORT,
+        })
     }
 
-    /// `packets` is what the frame's flow has now, or `None` for a frame in no flow.
+    /// `accounted` is `None` for a frame in no flow.
     #[inline(always)]
-    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, packets: Option<u32>)
+    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, accounted: Option<Accounted>)
     where
         S: SampleSink<P>,
     {
+        let mut snap_bytes = self.control.snap_bytes();
         let wanted = match self.control.sampling() {
             Sampling::Off => false,
-            Sampling::FirstOfFlow(n) => packets.is_some_and(|packets| packets <= n),
+            Sampling::FirstOfFlow(n) => accounted.is_some_and(|flow| flow.packets <= n),
+            Sampling::FirstAndQuestions(n) => accounted.is_some_and(|flow| {
+                if flow.is_question {
+                    snap_bytes = SAMPLE_BYTES_MAX;
+                }
+                flow.packets <= n || flow.is_question && flow.packets <= QUESTIONS_MAX
+            }),
             Sampling::OneIn(n) => self.row.one_in(n),
             Sampling::All => true,
         };
         if !wanted {
             return;
         }
-        let captured = frame.wire_bytes.min(self.control.snap_bytes());
+        let captured = frame.wire_bytes.min(snap_bytes);
         match self.samples.sample(frame, captured) {
             Delivery::Sent => self.row.count(Counter::Samples),
             Delivery::Lost => {
@@ -105,6 +124,15 @@ impl<T: FlowTable, S> Engine<'_, T, S> {
             }
         }
     }
+}
+
+/// What accounting a frame tells of its flow.
+#[derive(Clone, Copy)]
+struct Accounted {
+    /// Packets it has now.
+    packets: u32,
+    /// Whether it carries questions to a DNS server.
+    is_question: bool,
 }
 
 /// Index of a flow's set among the sets of one CPU.

@@ -15,21 +15,27 @@
 //! 10. [`table`]: tables of any kind as rows of numbers;
 //! 11. [`filter`]: which packets, connections and log rows are of interest;
 //! 12. [`forest`]: how easily a row is told apart from the rest;
-//! 13. [`correlate`]: what logs say, joined with what the kernel saw;
-//! 14. [`summary`]: what an interval held;
-//! 15. [`output`]: text for people, JSON Lines for programs;
-//! 16. [`anomaly`]: tables scored, with reasons;
-//! 17. [`pipeline`]: the stages put together, for any source;
-//! 18. [`replay`]: a capture through the pipeline;
-//! 19. [`live`]: the kernel's events through the pipeline;
-//! 20. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 13. [`finding`]: who does what to whom, and the figures that show it;
+//! 14. [`detect`]: behaviour that no signature sees;
+//! 15. [`correlate`]: what logs say, joined with what the kernel saw;
+//! 16. [`summary`]: what an interval held;
+//! 17. [`output`]: text for people, JSON Lines for programs;
+//! 18. [`anomaly`]: tables scored, with reasons;
+//! 19. [`config`]: settings from `netsec.toml`;
+//! 20. [`pipeline`]: the stages put together, for any source;
+//! 21. [`replay`]: a capture through the pipeline;
+//! 22. [`live`]: the kernel's events through the pipeline;
+//! 23. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod anomaly;
+pub mod config;
 pub mod connection;
 pub mod correlate;
+pub mod detect;
 pub mod doctor;
 pub mod event;
 pub mod filter;
+pub mod finding;
 pub mod forest;
 pub mod hook;
 pub mod live;

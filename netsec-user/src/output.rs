@@ -22,6 +22,7 @@ use crate::connection::{Connection, EndCause, State};
 pub use crate::connection::{Endpoint, community_id, endpoints};
 use crate::correlate::Told;
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::{Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
@@ -47,6 +48,9 @@ pub trait Output {
         state: State,
         cause: EndCause,
     ) -> io::Result<()>;
+
+    /// Writes one step of a finding.
+    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
 
     /// Writes what an interval, or the whole run, held.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
@@ -74,6 +78,10 @@ impl<O: Output + ?Sized> Output for Box<O> {
         cause: EndCause,
     ) -> io::Result<()> {
         (**self).connection(connection, state, cause)
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        (**self).finding(finding)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

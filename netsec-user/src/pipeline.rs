@@ -8,14 +8,19 @@ use netsec_common::ledger::Snapshot;
 
 use crate::connection::{ConnectionTable, Ended, Timeouts};
 use crate::correlate::Correlator;
+use crate::detect::{DetectSettings, DetectTotals, Detectors};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::filter::Filter;
+use crate::finding::{Finding, Severity};
 use crate::hook::{Hook, HookId};
 use crate::log::{LogError, LogReader, Record};
 use crate::output::Output;
 use crate::packet::{Content, PacketView};
 use crate::summary::{HookSummary, Summary, Tally, Volume};
 use crate::time::WallTime;
+
+/// Activities of connections that are gone, after which the detectors are told at once.
+const ACTIVITIES_MAX: usize = 1 << 16;
 
 /// What the pipeline lets through, and when it sums up.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct PipelineSettings {
     pub packet_limit: Option<u64>,
     /// Whether connection records are written.
     pub connections: bool,
+    /// What the detectors look for; `None` switches them off.
+    pub detect: Option<DetectSettings>,
 }
 
 /// What a source knows of one hook at one moment.
@@ -60,6 +67,8 @@ pub struct Pipeline<O> {
     total: Part,
     packets_written: u64,
     ended: Vec<Ended>,
+    detectors: Option<Detectors>,
+    worst: Option<Severity>,
     failed: Option<io::Error>,
     correlator: Option<Correlator>,
     /// Logs that are read at the end, when all connections are known.
@@ -84,8 +93,16 @@ impl<O: Output> Pipeline<O> {
     /// A pipeline that has seen nothing yet.
     #[must_use]
     pub fn new(settings: PipelineSettings, output: O) -> Self {
+        let mut table = ConnectionTable::new(settings.timeouts, settings.hash_keys);
+        let detect = settings.detect.clone();
+        let detectors = detect.map(|detect| Detectors::new(detect, settings.hash_keys));
+        if detectors.is_some() {
+            table.watch();
+        }
         Self {
-            table: ConnectionTable::new(settings.timeouts, settings.hash_keys),
+            table,
+            detectors,
+            worst: None,
             settings,
             output,
             interfaces: Vec::new(),
@@ -185,6 +202,7 @@ impl<O: Output> Pipeline<O> {
             correlator.tick(now);
             tell(correlator, &mut self.output, now)?;
         }
+        self.detect(now);
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
@@ -216,6 +234,7 @@ impl<O: Output> Pipeline<O> {
         let mut ended = std::mem::take(&mut self.ended);
         self.table.drain(&mut ended);
         self.write_ended(&mut ended);
+        self.detect_last(now);
         self.check()?;
         self.finish_logs(now)?;
         self.begin_interval(now, readings);
@@ -248,6 +267,51 @@ impl<O: Output> Pipeline<O> {
         tell(&mut correlator, output, now)?;
         self.correlator = Some(correlator);
         Ok(())
+    }
+
+    /// The worst severity of a finding so far.
+    #[must_use]
+    pub const fn worst_finding(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    /// What the detectors found so far, when they are on.
+    #[must_use]
+    pub fn detect_totals(&self) -> Option<DetectTotals> {
+        self.detectors.as_ref().map(Detectors::totals)
+    }
+
+    /// Lets the detectors look at the second that went by.
+    fn detect(&mut self, now: WallTime) {
+        let Some(detectors) = self.detectors.as_mut().filter(|all| all.is_due(now)) else {
+            return;
+        };
+        let table = &mut self.table;
+        table.activities(now, |activity| detectors.activity(activity));
+        let mut findings = Vec::new();
+        detectors.close(now, &mut findings);
+        self.write_findings(&findings);
+    }
+
+    /// As [`detect`](Self::detect), for the last time.
+    fn detect_last(&mut self, now: WallTime) {
+        let Some(detectors) = self.detectors.as_mut() else {
+            return;
+        };
+        let table = &mut self.table;
+        table.activities(now, |activity| detectors.activity(activity));
+        let mut findings = Vec::new();
+        detectors.finish(now, &mut findings);
+        self.write_findings(&findings);
+    }
+
+    fn write_findings(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            self.worst = self.worst.max(Some(finding.severity));
+            if self.failed.is_none() {
+                self.failed = self.output.finding(finding).err();
+            }
+        }
     }
 
     /// Adds the interval to the total and begins a new one.
@@ -290,6 +354,7 @@ impl<O: Output> Pipeline<O> {
             ended: part.ended,
             active: self.table.len() as u64,
             read: part.read,
+            findings: self.detect_totals().unwrap_or_default().campaigns,
             torn_reads: torn_reads.saturating_sub(part.torn_reads),
         }
     }
@@ -342,6 +407,9 @@ impl<O: Output> Sink for Pipeline<O> {
             return;
         }
         let view = PacketView::decode(&sample);
+        if let Some(detectors) = &mut self.detectors {
+            detectors.packet(sample.time, &view);
+        }
         if self.wants(&view) {
             self.packets_written += 1;
             self.failed = self.output.packet(&sample, &view).err();
@@ -360,6 +428,12 @@ impl<O: Output> Sink for Pipeline<O> {
         let view = self.table.apply(interface, delta, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        if self.table.activities_waiting() >= ACTIVITIES_MAX
+            && let Some(detectors) = &mut self.detectors
+        {
+            self.table
+                .activities_gone(|activity| detectors.activity(activity));
+        }
         let Some(view) = view else { return };
         if let Some(correlator) = &mut self.correlator {
             correlator.delta(delta, &view.key, view.opened);

@@ -1,9 +1,10 @@
 //! EVE-shaped JSON Lines for programs: one object a line, field names as in Suricata's EVE.
 //!
-//! `event_type` is `packet`, `flow` or `stats`. Times are traffic times in UTC; what EVE has no
+//! `event_type` is `packet`, `flow`, `finding` or `stats`. Times are traffic times in UTC; what EVE has no
 //! field for stands under `netsec`. A text that a packet or capture chose comes out as a JSON
 //! string whatever bytes it holds.
 
+mod finding;
 mod flow;
 mod packet;
 mod stats;
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use self::finding::FindingLine;
 use self::flow::FlowLine;
 use self::packet::PacketLine;
 use self::stats::StatsLine;
@@ -23,6 +25,7 @@ use super::{Coverage, Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::correlate::Told;
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::Hook;
 use crate::packet::PacketView;
 use crate::summary::Summary;
@@ -71,6 +74,10 @@ impl<W: Write> Output for JsonLines<W> {
     ) -> io::Result<()> {
         let line = FlowLine::new(&self.sensor, connection, state, cause);
         write_line(&mut self.out, &mut self.line, &line)
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        write_line(&mut self.out, &mut self.line, &FindingLine::new(finding))
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

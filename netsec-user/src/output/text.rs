@@ -1,10 +1,11 @@
-//! Text for people: one line a packet and a connection, one block a summary.
+//! Text for people: one line a packet, a connection and a finding, one block a summary.
 //!
 //! On a terminal columns are aligned and coloured; in a pipe words are parted by single spaces and
 //! there is no escape code. Whatever a packet or a capture file holds, no control character of it
 //! reaches the terminal.
 
 mod connection;
+mod finding;
 mod line;
 mod packet;
 mod style;
@@ -20,6 +21,7 @@ use super::{Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::correlate::Told;
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::{Direction, Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
@@ -137,6 +139,11 @@ impl<W: Write> Output for Text<W> {
         cause: EndCause,
     ) -> io::Result<()> {
         self.connection_line(connection, state, cause);
+        self.end_line()
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.finding_line(finding);
         self.end_line()
     }
 

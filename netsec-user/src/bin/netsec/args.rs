@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
+use netsec_user::finding::Severity;
 use netsec_user::source::kernel::XdpMode;
+use netsec_user::time::{NotATimeSpan, TimeSpan};
+
+use crate::config::{ConfigArgs, ConfigVerbArgs};
+use crate::detectors::DetectorsArgs;
 
 use crate::alerts::AlertsArgs;
 use crate::correlation::CorrelateArgs;
@@ -22,6 +27,7 @@ Exit codes:
   0  done; for doctor: no failure
   1  failed, or a capture that ends early
   2  wrong usage
+  3  wrong settings
   4  a privilege is missing: try sudo
   5  the kernel or an interface refuses
   10 something was found that --fail-on asks for
@@ -105,6 +111,10 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Learn a model for `netsec score --model` from one or more tables
     Train(TrainArgs),
+    /// Print the detectors, their thresholds and where those come from
+    Detectors(DetectorsArgs),
+    /// Print, check and explain the settings of netsec.toml
+    Config(ConfigVerbArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -215,6 +225,9 @@ pub(crate) struct ShowArgs {
     #[arg(short = 'c', long = "count", value_name = "N")]
     pub(crate) count: Option<u64>,
     /// Which packets to show: all, off, first:N (of each flow) or 1/N
+    ///
+    /// With first:N, DNS questions are shown beyond the Nth, up to 512 of a flow, as the detector of
+    /// tunnels needs their names; --no-findings leaves them out. With off and 1/N it sees fewer or none.
     #[arg(long, value_name = "WHICH", default_value = "first:4", value_parser = sampling)]
     pub(crate) packets: Sampling,
     /// Most bytes taken of a packet
@@ -228,6 +241,13 @@ pub(crate) struct ShowArgs {
     /// Do not show flow records
     #[arg(long)]
     pub(crate) no_flows: bool,
+    /// Do not look for scans, floods, guessing, beacons, tunnels and the like
+    #[arg(long)]
+    pub(crate) no_findings: bool,
+    /// End with exit code 10 when a finding is at least of this severity: low, medium, high or
+    /// critical
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<Severity>,
     /// Time between two summaries; 0 for a last one only
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) interval: Duration,
@@ -246,6 +266,9 @@ pub(crate) struct ShowArgs {
     /// Seed of the Community IDs
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) community_id_seed: u16,
+    /// Settings
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// Which packets and flows, in tcpdump's words: 'tcp and dst port 443', 'net 10.0.0.0/8'
     #[arg(value_name = "FILTER", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
@@ -295,14 +318,8 @@ fn ring_kib(text: &str) -> Result<u32, String> {
 }
 
 /// `5s`, `1m 30s`, `200ms`, `2h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "not a duration such as 5s, 200ms or 1m".to_owned())
+fn duration(text: &str) -> Result<Duration, NotATimeSpan> {
+    text.parse().map(TimeSpan::get)
 }
 
 fn sampling(text: &str) -> Result<Sampling, String> {
@@ -344,17 +361,6 @@ mod tests {
             "", "first", "first:", "first:0", "1/0", "2/3", "1/-1", "every",
         ] {
             assert!(sampling(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for wrong in ["", "-5s", "soon", "5 parsecs"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use netsec_user::config::ConfigError;
 use netsec_user::doctor::Trouble;
 use netsec_user::live::LiveError;
 use netsec_user::log::LogError;
@@ -13,6 +14,8 @@ use netsec_user::source::kernel::KernelError;
 const FAILED: u8 = 1;
 /// The arguments make no sense. clap uses it too.
 const USAGE: u8 = 2;
+/// The settings are wrong.
+const CONFIG: u8 = 3;
 /// A capability is missing.
 const PRIVILEGE: u8 = 4;
 /// The kernel or the network card refuses.
@@ -61,6 +64,9 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     log::error!("{}", without_error_numbers(&text));
     if error.is::<UsageError>() {
         return ExitCode::from(USAGE);
+    }
+    if error.is::<ConfigError>() {
+        return ExitCode::from(CONFIG);
     }
     if let Some(Unfit { trouble, .. }) = error.downcast_ref() {
         return ExitCode::from(match trouble {

@@ -1,11 +1,14 @@
 //! The `netsec` command: arguments in, exit code out.
 //!
-//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 4 a privilege is
-//! missing, 5 the kernel or an interface refuses, 10 something was found that `--fail-on` asks for.
+//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 3 wrong settings, 4 a
+//! privilege is missing, 5 the kernel or an interface refuses, 10 something was found that
+//! `--fail-on` asks for.
 
 mod alerts;
 mod args;
+mod config;
 mod correlation;
+mod detectors;
 mod doctor;
 mod exit;
 mod hunt;
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::policy(args),
         Command::Score(args) => score::score_table(args),
         Command::Train(args) => train::train(args),
+        Command::Detectors(args) => detectors::detectors(args),
+        Command::Config(args) => config::config(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)

@@ -23,7 +23,7 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     let settings = output::settings(&args.show, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
-        sampling: args.show.packets,
+        sampling: output::sampling(&args.show),
         snap_bytes: args.show.snaplen,
         idle_timeout: args.show.idle_timeout,
         hash_keys: FIXED_HASH_KEYS,
@@ -46,7 +46,8 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
         log::warn!("not sent through the kernel: {not_sent}");
     }
     let logs = correlation::conclude(&pipeline);
-    report(&capture).and(logs)
+    report(&capture).and(logs)?;
+    output::conclude(&args.show, &pipeline)
 }
 
 /// Plays the capture, and gives the frames that the kernel should have got and did not.

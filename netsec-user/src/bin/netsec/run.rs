@@ -25,7 +25,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         kernel: KernelSettings {
             engine: EngineSettings {
                 slots: args.flow_slots,
-                sampling: args.show.packets,
+                sampling: output::sampling(&args.show),
                 snap_bytes: args.show.snaplen,
                 idle_timeout: args.show.idle_timeout,
                 hash_keys,
@@ -55,7 +55,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
             live.follow(feeds);
         }
         live.run(&mut pipeline).await?;
-        Ok(())
+        output::conclude(&args.show, &pipeline)
     })
 }
 
