@@ -1,19 +1,21 @@
 //! From a source's events to what the outputs say.
 
+mod detecting;
+mod logs;
+
 use std::io;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
 use crate::connection::{ConnectionTable, Ended, Timeouts};
 use crate::correlate::Correlator;
-use crate::detect::{DetectSettings, DetectTotals, Detectors};
+use crate::detect::{DetectSettings, Detectors};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::filter::Filter;
-use crate::finding::{Finding, Severity};
+use crate::finding::Severity;
 use crate::hook::{Hook, HookId};
-use crate::log::{LogError, LogReader, Record};
+use crate::log::{LogError, LogReader};
 use crate::output::Output;
 use crate::packet::{Content, PacketView};
 use crate::summary::{HookSummary, Summary, Tally, Volume};
@@ -118,40 +120,6 @@ impl<O: Output> Pipeline<O> {
         }
     }
 
-    /// Joins logs with connections from here on. `logs` are read at the end, as a replay needs it; a
-    /// log that grows is handed on by [`record`](Self::record).
-    pub fn correlate(&mut self, correlator: Correlator, logs: Vec<LogReader>) {
-        self.correlator = Some(correlator);
-        self.logs = logs;
-    }
-
-    /// Takes a record of a log.
-    ///
-    /// # Errors
-    ///
-    /// The writer's.
-    pub fn record(&mut self, record: &Record<'_>, now: WallTime) -> io::Result<()> {
-        let Some(correlator) = &mut self.correlator else {
-            return Ok(());
-        };
-        if self.settings.filter.matches_record(record) {
-            correlator.record(record);
-        }
-        tell(correlator, &mut self.output, now)
-    }
-
-    /// The logs that were read at the end, and why some of them were not read whole.
-    #[must_use]
-    pub fn logs(&self) -> (&[LogReader], &[LogError]) {
-        (&self.logs, &self.log_errors)
-    }
-
-    /// What joins logs and connections, if anything does.
-    #[must_use]
-    pub const fn correlator(&self) -> Option<&Correlator> {
-        self.correlator.as_ref()
-    }
-
     /// Makes a hook known, and gives its number.
     pub fn add_hook(&mut self, hook: Hook) -> HookId {
         let id = u16::try_from(self.hooks.len()).unwrap_or(u16::MAX);
@@ -200,7 +168,7 @@ impl<O: Output> Pipeline<O> {
         self.ended = ended;
         if let Some(correlator) = &mut self.correlator {
             correlator.tick(now);
-            tell(correlator, &mut self.output, now)?;
+            logs::tell(correlator, &mut self.output, now)?;
         }
         self.detect(now);
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
@@ -210,7 +178,7 @@ impl<O: Output> Pipeline<O> {
             self.output.summary(&summary)?;
             if let Some(correlator) = &mut self.correlator {
                 correlator.compare(now);
-                tell(correlator, &mut self.output, now)?;
+                logs::tell(correlator, &mut self.output, now)?;
             }
             // A quiet stretch of several intervals gives one summary, not many empty ones.
             let interval_ns = i64::try_from(interval.as_nanos())
@@ -241,77 +209,6 @@ impl<O: Output> Pipeline<O> {
         let summary = self.sum_up(&self.total, now, readings, true);
         self.output.summary(&summary)?;
         self.output.flush()
-    }
-
-    /// Reads the logs that were kept for the end, and says what became of all rows.
-    fn finish_logs(&mut self, now: WallTime) -> io::Result<()> {
-        let Some(mut correlator) = self.correlator.take() else {
-            return Ok(());
-        };
-        let (output, filter) = (&mut self.output, &self.settings.filter);
-        for log in &mut self.logs {
-            let read = log.for_each(|_line, record| {
-                if filter.matches_record(record) {
-                    correlator.record(record);
-                }
-                tell(&mut correlator, output, now)?;
-                Ok(ControlFlow::Continue(()))
-            });
-            match read {
-                Ok(()) => {}
-                Err(LogError::Output(error)) => return Err(error),
-                Err(error) => self.log_errors.push(error),
-            }
-        }
-        correlator.finish(now);
-        tell(&mut correlator, output, now)?;
-        self.correlator = Some(correlator);
-        Ok(())
-    }
-
-    /// The worst severity of a finding so far.
-    #[must_use]
-    pub const fn worst_finding(&self) -> Option<Severity> {
-        self.worst
-    }
-
-    /// What the detectors found so far, when they are on.
-    #[must_use]
-    pub fn detect_totals(&self) -> Option<DetectTotals> {
-        self.detectors.as_ref().map(Detectors::totals)
-    }
-
-    /// Lets the detectors look at the second that went by.
-    fn detect(&mut self, now: WallTime) {
-        let Some(detectors) = self.detectors.as_mut().filter(|all| all.is_due(now)) else {
-            return;
-        };
-        let table = &mut self.table;
-        table.activities(now, |activity| detectors.activity(activity));
-        let mut findings = Vec::new();
-        detectors.close(now, &mut findings);
-        self.write_findings(&findings);
-    }
-
-    /// As [`detect`](Self::detect), for the last time.
-    fn detect_last(&mut self, now: WallTime) {
-        let Some(detectors) = self.detectors.as_mut() else {
-            return;
-        };
-        let table = &mut self.table;
-        table.activities(now, |activity| detectors.activity(activity));
-        let mut findings = Vec::new();
-        detectors.finish(now, &mut findings);
-        self.write_findings(&findings);
-    }
-
-    fn write_findings(&mut self, findings: &[Finding]) {
-        for finding in findings {
-            self.worst = self.worst.max(Some(finding.severity));
-            if self.failed.is_none() {
-                self.failed = self.output.finding(finding).err();
-            }
-        }
     }
 
     /// Adds the interval to the total and begins a new one.
@@ -393,12 +290,6 @@ impl<O: Output> Pipeline<O> {
             Content::Ip(_) | Content::Other(_) => filter.matches_not_ip(ethertype, vlan),
         }
     }
-}
-
-/// Writes what the correlator found worth saying.
-fn tell(correlator: &mut Correlator, output: &mut impl Output, now: WallTime) -> io::Result<()> {
-    let told = correlator.take_told();
-    told.iter().try_for_each(|told| output.told(told, now))
 }
 
 impl<O: Output> Sink for Pipeline<O> {

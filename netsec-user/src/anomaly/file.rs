@@ -196,6 +196,7 @@ fn failed(path: &Path, source: io::Error) -> ModelError {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "exact values are expected")]
 mod tests {
     use std::num::NonZeroUsize;
 
@@ -255,7 +256,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         let error = |text: &str| Model::parse("m", text.as_bytes()).unwrap_err().to_string();
         for length in [0, 1, 100, text.len() / 2, text.len() - 2] {
-            let error = error(&text[..length]);
+            let error = error(text.get(..length).unwrap());
             assert!(error.starts_with("the model m is cut"), "{length}: {error}");
         }
         let newer = text.replace("\"version\": 1", "\"version\": 2");
