@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
+use anyhow::Context as _;
 use netsec_tests::anomaly::{Labelled, npz, nsl_kdd};
 use netsec_tests::data;
 use netsec_user::forest::{Forest, Parameters, Quality, precision_among};
@@ -25,14 +26,17 @@ const TOLERANCE: f64 = 0.01;
 
 const SEEDS: u64 = 10;
 
+/// Most rows of a set that a build without optimisation scores in seconds rather than minutes.
+const UNOPTIMISED_ROWS: usize = 25_000;
+
 #[test]
 #[expect(
     clippy::print_stdout,
     reason = "the table is what the test is read for"
 )]
-fn ten_seeds_are_as_good_as_scikit_learn() -> anyhow::Result<()> {
-    let Some(directory) = data::path()? else {
-        return Ok(());
+fn ten_seeds_are_as_good_as_scikit_learn() {
+    let Some(directory) = data::path().unwrap() else {
+        return;
     };
     println!(
         "{:<24}{:>9}{:>9}{:>8}{:>8}{:>8}",
@@ -40,8 +44,12 @@ fn ten_seeds_are_as_good_as_scikit_learn() -> anyhow::Result<()> {
     );
     let mut worse = Vec::new();
     for (name, peer) in PEER {
-        let set = load(&directory.join("anomaly").join(name))?;
-        let [auc, deviation, average_precision, precision] = mean_quality(&set)?;
+        let set = load(&directory.join("anomaly").join(name)).unwrap();
+        if cfg!(debug_assertions) && set.rows.nrows() > UNOPTIMISED_ROWS {
+            println!("{name:<24} left out: needs an optimised build (cargo test --release)");
+            continue;
+        }
+        let [auc, deviation, average_precision, precision] = mean_quality(&set).unwrap();
         println!(
             "{name:<24}{peer:>9.4}{auc:>9.4}{deviation:>8.4}{average_precision:>8.3}{precision:>8.3}"
         );
@@ -50,7 +58,6 @@ fn ten_seeds_are_as_good_as_scikit_learn() -> anyhow::Result<()> {
         }
     }
     assert!(worse.is_empty(), "worse than scikit-learn: {worse:?}");
-    Ok(())
 }
 
 fn load(file: &Path) -> anyhow::Result<Labelled> {
@@ -74,11 +81,12 @@ fn mean_quality(set: &Labelled) -> anyhow::Result<[f64; 4]> {
         let forest = Forest::grow(set.rows.view(), &parameters, threads)?;
         let scores = forest.scores(set.rows.view(), threads);
         let scored: Vec<_> = scores.into_iter().zip(set.labels.iter().copied()).collect();
-        let quality = Quality::of(&scored).expect("both labels");
-        let precision = precision_among(&scored, quality.anomalies).expect("anomalies");
+        let quality = Quality::of(&scored).context("a set has both labels")?;
+        let precision =
+            precision_among(&scored, quality.anomalies).context("a set has anomalies")?;
         figures.push([quality.roc_auc, quality.average_precision, precision]);
     }
-    let mean = |at: usize| figures.iter().map(|row| row[at]).sum::<f64>() / SEEDS as f64;
+    let mean = |at: usize| figures.iter().filter_map(|row| row.get(at)).sum::<f64>() / SEEDS as f64;
     let auc = mean(0);
     let variance = figures
         .iter()
