@@ -66,6 +66,8 @@ impl Calibration {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
     use super::*;
 
     #[test]

@@ -44,7 +44,9 @@ impl Model {
             .map(|(((feature, range), value), contribution)| Reason {
                 text: match feature.unit {
                     Unit::Rarity => rare(&feature.name, cell(&feature.column), *value),
-                    unit => unusual(&feature.name, unit, range, *value),
+                    unit @ (Unit::Number | Unit::Bytes | Unit::Seconds | Unit::TimeOfDay) => {
+                        unusual(&feature.name, unit, range, *value)
+                    }
                 },
                 feature: feature.name.clone(),
                 value: value.is_finite().then_some(*value),
@@ -111,7 +113,7 @@ fn printable(cell: &str) -> String {
 
 fn amount(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::Bytes if value >= 0.0 && value < 1e18 => Si::bytes(whole(value)).to_string(),
+        Unit::Bytes if (0.0..1e18).contains(&value) => Si::bytes(whole(value)).to_string(),
         Unit::Seconds => format!("{} s", short(value)),
         Unit::TimeOfDay => {
             let minutes = whole(value / 60.0);

@@ -61,6 +61,8 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
     use ndarray::arr1;
 
     use super::*;

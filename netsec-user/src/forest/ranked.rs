@@ -87,7 +87,7 @@ impl RankedForest {
         sums: &mut [u64],
     ) {
         let mut ranks = vec![[[0; WIDTH]; LANES]; BLOCK / LANES];
-        let mut block_sums = vec![[0_u32; LANES]; BLOCK / LANES];
+        let mut block_sums = [[0_u32; LANES]; BLOCK / LANES];
         let blocks = rows.axis_chunks_iter(ndarray::Axis(0), BLOCK);
         for (rows, sums) in blocks.zip(sums.chunks_mut(BLOCK)) {
             self.rank(rows, missing, ranks.as_flattened_mut());

@@ -14,17 +14,17 @@
 //! own, such as identifiers. Of each column the most frequent [`VALUES_MAX`] values are kept.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use csv::StringRecord;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::cell::{
+    address, is_epoch, is_missing, is_named_port, is_named_time, network, number, port_class,
+    time_of_day,
+};
 
 /// Values whose counts are kept of one column; the rest counts as not seen.
 const VALUES_MAX: usize = 20_000;
-
-/// Ports from here on are drawn by clients (Linux: 32768 to 60999).
-const DRAWN_PORTS: u16 = 32_768;
 
 /// What a feature's numbers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,88 +278,6 @@ impl Counts {
     }
 }
 
-/// Whether a cell stands for a missing value.
-#[must_use]
-pub fn is_missing(cell: &str) -> bool {
-    const MISSING: [&str; 8] = ["", "-", "?", "na", "n/a", "nan", "null", "(empty)"];
-    MISSING
-        .iter()
-        .any(|missing| cell.eq_ignore_ascii_case(missing))
-        || cell == "None"
-}
-
-fn number(cell: &str) -> Option<f64> {
-    cell.parse().ok().filter(|number: &f64| !number.is_nan())
-}
-
-fn address(cell: &str) -> Option<IpAddr> {
-    cell.parse().ok()
-}
-
-/// The /24 or /48 of an address; another text as it is.
-fn network(cell: &str) -> String {
-    match address(cell) {
-        Some(IpAddr::V4(v4)) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{a}.{b}.{c}")
-        }
-        Some(IpAddr::V6(v6)) => {
-            let [a, b, c, ..] = v6.segments();
-            format!("{a:x}:{b:x}:{c:x}")
-        }
-        None => cell.to_owned(),
-    }
-}
-
-fn port_class(cell: &str) -> String {
-    match cell.parse::<u16>() {
-        Ok(port) if port >= DRAWN_PORTS => "drawn".to_owned(),
-        _ => cell.to_owned(),
-    }
-}
-
-fn is_named_port(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.ends_with("port") || name.ends_with("_p") || name.ends_with(".p")
-}
-
-fn is_named_time(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["ts", "time", "start", "end", "date"]
-        .iter()
-        .any(|end| name.ends_with(end))
-}
-
-/// From 2001 to 2100, in seconds, milliseconds or microseconds.
-fn is_epoch(number: f64) -> bool {
-    (1e9..4.2e9).contains(&in_seconds(number))
-}
-
-fn in_seconds(epoch: f64) -> f64 {
-    match epoch {
-        epoch if epoch >= 1e15 => epoch / 1e6,
-        epoch if epoch >= 1e12 => epoch / 1e3,
-        epoch => epoch,
-    }
-}
-
-fn time_of_day(cell: &str) -> Option<f64> {
-    const DAY: f64 = 86_400.0;
-    let epoch = match cell.parse::<f64>() {
-        Ok(epoch) => in_seconds(epoch),
-        Err(_) => cell
-            .parse::<Timestamp>()
-            .map(|time| time.as_nanosecond() as f64 / 1e9)
-            .or_else(|_| {
-                let civil = cell.parse::<jiff::civil::DateTime>()?;
-                let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC)?;
-                Ok::<_, jiff::Error>(zoned.timestamp().as_nanosecond() as f64 / 1e9)
-            })
-            .ok()?,
-    };
-    epoch.is_finite().then(|| epoch.rem_euclid(DAY))
-}
-
 fn unit_of(name: &str) -> Unit {
     let name = name.to_ascii_lowercase();
     if name.contains("byte") || name.contains("octet") {
@@ -373,12 +291,15 @@ fn unit_of(name: &str) -> Unit {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
     use super::*;
 
     fn learn(name: &str, cells: &[&str]) -> Result<(Vec<Feature>, Vec<f64>), &'static str> {
         let rows: Vec<StringRecord> = cells.iter().map(|cell| [*cell].iter().collect()).collect();
         let names = [name.to_owned()];
-        let (encoding, left_out) = Encoding::learn(&names, &rows, None, None).unwrap();
+        let learned = Encoding::learn(&names, &rows, None, None);
+        let (encoding, left_out) = learned.map_err(|_missing| "no such column")?;
         if let Some(left_out) = left_out.first() {
             return Err(left_out.reason);
         }
