@@ -1,5 +1,7 @@
 //! Both directions of a flow, joined: originator and responder.
 
+mod community;
+mod endpoint;
 mod key;
 mod table;
 
@@ -8,6 +10,9 @@ use netsec_common::packet::FlowKey;
 use crate::hook::HookId;
 use crate::time::WallTime;
 
+pub use community::community_id;
+pub use endpoint::{Endpoint, endpoints};
+pub(crate) use key::canonical;
 pub use table::{ConnectionTable, Ended, Timeouts, View};
 
 /// What one direction of a connection counted.

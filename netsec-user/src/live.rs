@@ -1,13 +1,17 @@
 //! Live traffic: the sensor's outermost loop, which reads the clock.
 
+mod logs;
+
 use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use self::logs::FollowedLogs;
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::hook::{Direction, Hook, HookId};
+use crate::log::follow::Feeds;
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
 use crate::source::kernel::{
@@ -21,6 +25,9 @@ const DRAIN: Duration = Duration::from_millis(20);
 
 /// How often the flow tables are read: every so many times the rings are emptied.
 const DRAINS_PER_READ: u32 = 10;
+
+/// How often positions in logs are kept, in drains: every four seconds.
+const DRAINS_PER_SAVE: u32 = 200;
 
 /// A year: longer than the runtime's timers can be told apart from "until told to".
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -79,6 +86,7 @@ pub struct Live {
     duration: Option<Duration>,
     /// Room for samples; empty between two drains.
     samples: Vec<Sample>,
+    logs: Option<FollowedLogs>,
 }
 
 impl Live {
@@ -114,7 +122,13 @@ impl Live {
             stop,
             duration: settings.duration,
             samples: Vec::new(),
+            logs: None,
         })
+    }
+
+    /// Follows logs, whose records go into the pipeline.
+    pub fn follow(&mut self, feeds: Feeds) {
+        self.logs = Some(FollowedLogs::new(feeds));
     }
 
     /// Reads until a signal, the end of the time asked for, or the end of the pipeline's wishes;
@@ -136,15 +150,24 @@ impl Live {
                     break;
                 }
                 () = &mut end => break,
+                () = changed(self.logs.as_ref()) => {
+                    // The timer does the rest; what a log says is urgent.
+                    self.read_logs(pipeline)?;
+                    continue;
+                }
                 _ = drains.tick() => {}
             }
             self.drain(pipeline);
+            self.read_logs(pipeline)?;
             count = count.wrapping_add(1);
             if count.is_multiple_of(DRAINS_PER_READ) {
                 self.read(pipeline)?;
                 pipeline
                     .tick(WallTime::now(), &self.readings())
                     .map_err(LiveError::Output)?;
+                if count.is_multiple_of(DRAINS_PER_SAVE) {
+                    self.logs.iter().for_each(FollowedLogs::save);
+                }
             }
         }
         self.finish(pipeline)
@@ -156,6 +179,11 @@ impl Live {
         }
         self.drain(pipeline);
         self.read(pipeline)?;
+        self.read_logs(pipeline)?;
+        if let Some(logs) = &self.logs {
+            logs.save();
+            logs.report();
+        }
         let readings: Vec<HookReading> = self
             .taps
             .iter()
@@ -181,6 +209,13 @@ impl Live {
         self.samples = in_order.deliver();
     }
 
+    fn read_logs<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        match &mut self.logs {
+            Some(logs) => logs.read(pipeline).map_err(LiveError::Output),
+            None => Ok(()),
+        }
+    }
+
     fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
         for tap in &mut self.taps {
             tap.engine.read(pipeline)?;
@@ -195,6 +230,14 @@ impl Live {
             torn_reads: tap.engine.torn_reads(),
         };
         self.taps.iter_mut().map(reading).collect()
+    }
+}
+
+/// Ready when a log has changed; never without one.
+async fn changed(logs: Option<&FollowedLogs>) {
+    match logs {
+        Some(logs) => logs.changed().await,
+        None => std::future::pending().await,
     }
 }
 

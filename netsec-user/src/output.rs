@@ -4,9 +4,7 @@
 //! UTC. Writers are the caller's: buffered, and a closed pipe comes back as the [`io::Error`] it is.
 
 mod alert;
-mod community;
 mod coverage;
-mod endpoint;
 mod jsonl;
 pub mod number;
 mod rows;
@@ -16,17 +14,18 @@ mod timestamp;
 use std::io;
 
 pub use self::alert::{protocol_name, write_alert};
-pub use self::community::community_id;
 pub use self::coverage::{Coverage, Identity, Losses};
-pub use self::endpoint::{Endpoint, endpoints};
 pub use self::jsonl::JsonLines;
 pub use self::rows::{RowForm, RowWriter};
 pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
 use crate::connection::{Connection, EndCause, State};
+pub use crate::connection::{Endpoint, community_id, endpoints};
+use crate::correlate::Told;
 use crate::event::Sample;
 use crate::hook::{Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
+use crate::time::WallTime;
 
 /// Takes what the pipeline found worth saying.
 ///
@@ -52,6 +51,9 @@ pub trait Output {
     /// Writes what an interval, or the whole run, held.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
 
+    /// Writes what logs say, joined with connections. `now` is traffic time.
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()>;
+
     /// Passes on what the writer holds back.
     fn flush(&mut self) -> io::Result<()>;
 }
@@ -76,6 +78,10 @@ impl<O: Output + ?Sized> Output for Box<O> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         (**self).summary(summary)
+    }
+
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()> {
+        (**self).told(told, now)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,14 +1,17 @@
 //! From a source's events to what the outputs say.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
 use crate::connection::{ConnectionTable, Ended, Timeouts};
+use crate::correlate::Correlator;
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::filter::Filter;
 use crate::hook::{Hook, HookId};
+use crate::log::{LogError, LogReader, Record};
 use crate::output::Output;
 use crate::packet::{Content, PacketView};
 use crate::summary::{HookSummary, Summary, Tally, Volume};
@@ -58,6 +61,10 @@ pub struct Pipeline<O> {
     packets_written: u64,
     ended: Vec<Ended>,
     failed: Option<io::Error>,
+    correlator: Option<Correlator>,
+    /// Logs that are read at the end, when all connections are known.
+    logs: Vec<LogReader>,
+    log_errors: Vec<LogError>,
 }
 
 /// What was counted in a part of the run.
@@ -88,7 +95,44 @@ impl<O: Output> Pipeline<O> {
             packets_written: 0,
             ended: Vec::new(),
             failed: None,
+            correlator: None,
+            logs: Vec::new(),
+            log_errors: Vec::new(),
         }
+    }
+
+    /// Joins logs with connections from here on. `logs` are read at the end, as a replay needs it; a
+    /// log that grows is handed on by [`record`](Self::record).
+    pub fn correlate(&mut self, correlator: Correlator, logs: Vec<LogReader>) {
+        self.correlator = Some(correlator);
+        self.logs = logs;
+    }
+
+    /// Takes a record of a log.
+    ///
+    /// # Errors
+    ///
+    /// The writer's.
+    pub fn record(&mut self, record: &Record<'_>, now: WallTime) -> io::Result<()> {
+        let Some(correlator) = &mut self.correlator else {
+            return Ok(());
+        };
+        if self.settings.filter.matches_record(record) {
+            correlator.record(record);
+        }
+        tell(correlator, &mut self.output, now)
+    }
+
+    /// The logs that were read at the end, and why some of them were not read whole.
+    #[must_use]
+    pub fn logs(&self) -> (&[LogReader], &[LogError]) {
+        (&self.logs, &self.log_errors)
+    }
+
+    /// What joins logs and connections, if anything does.
+    #[must_use]
+    pub const fn correlator(&self) -> Option<&Correlator> {
+        self.correlator.as_ref()
     }
 
     /// Makes a hook known, and gives its number.
@@ -137,11 +181,19 @@ impl<O: Output> Pipeline<O> {
         self.table.expire(now, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        if let Some(correlator) = &mut self.correlator {
+            correlator.tick(now);
+            tell(correlator, &mut self.output, now)?;
+        }
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
             let summary = self.sum_up(&self.interval, due, readings, false);
             self.output.summary(&summary)?;
+            if let Some(correlator) = &mut self.correlator {
+                correlator.compare(now);
+                tell(correlator, &mut self.output, now)?;
+            }
             // A quiet stretch of several intervals gives one summary, not many empty ones.
             let interval_ns = i64::try_from(interval.as_nanos())
                 .unwrap_or(i64::MAX)
@@ -165,10 +217,37 @@ impl<O: Output> Pipeline<O> {
         self.table.drain(&mut ended);
         self.write_ended(&mut ended);
         self.check()?;
+        self.finish_logs(now)?;
         self.begin_interval(now, readings);
         let summary = self.sum_up(&self.total, now, readings, true);
         self.output.summary(&summary)?;
         self.output.flush()
+    }
+
+    /// Reads the logs that were kept for the end, and says what became of all rows.
+    fn finish_logs(&mut self, now: WallTime) -> io::Result<()> {
+        let Some(mut correlator) = self.correlator.take() else {
+            return Ok(());
+        };
+        let (output, filter) = (&mut self.output, &self.settings.filter);
+        for log in &mut self.logs {
+            let read = log.for_each(|_line, record| {
+                if filter.matches_record(record) {
+                    correlator.record(record);
+                }
+                tell(&mut correlator, output, now)?;
+                Ok(ControlFlow::Continue(()))
+            });
+            match read {
+                Ok(()) => {}
+                Err(LogError::Output(error)) => return Err(error),
+                Err(error) => self.log_errors.push(error),
+            }
+        }
+        correlator.finish(now);
+        tell(&mut correlator, output, now)?;
+        self.correlator = Some(correlator);
+        Ok(())
     }
 
     /// Adds the interval to the total and begins a new one.
@@ -251,6 +330,12 @@ impl<O: Output> Pipeline<O> {
     }
 }
 
+/// Writes what the correlator found worth saying.
+fn tell(correlator: &mut Correlator, output: &mut impl Output, now: WallTime) -> io::Result<()> {
+    let told = correlator.take_told();
+    told.iter().try_for_each(|told| output.told(told, now))
+}
+
 impl<O: Output> Sink for Pipeline<O> {
     fn sample(&mut self, sample: Sample) {
         if self.is_done() {
@@ -276,6 +361,9 @@ impl<O: Output> Sink for Pipeline<O> {
         self.write_ended(&mut ended);
         self.ended = ended;
         let Some(view) = view else { return };
+        if let Some(correlator) = &mut self.correlator {
+            correlator.delta(delta, &view.key, view.opened);
+        }
         if self
             .settings
             .filter

@@ -12,7 +12,7 @@ pub(super) fn opposite(key: &FlowKey) -> Option<FlowKey> {
 }
 
 /// The smaller of a key and its opposite, and whether that is the opposite.
-pub(super) fn canonical(key: &FlowKey) -> (FlowKey, bool) {
+pub(crate) fn canonical(key: &FlowKey) -> (FlowKey, bool) {
     match opposite(key) {
         Some(opposite) if opposite < *key => (opposite, true),
         _ => (*key, false),

@@ -40,10 +40,12 @@ impl Sides {
     #[must_use]
     pub fn of_record(record: &Record<'_>, site: &Site) -> Option<Self> {
         match record {
-            Record::Event(event) => match &event.detail {
-                EventDetail::Alert(alert) => Self::of_alert(event, alert, site),
-                _ => event.tuple.map(|tuple| Self::of_tuple(&tuple, site)),
-            },
+            Record::Event(event) => {
+                if let EventDetail::Alert(alert) = &event.detail {
+                    return Self::of_alert(event, alert, site);
+                }
+                event.tuple.map(|tuple| Self::of_tuple(&tuple, site))
+            }
             Record::Zeek(zeek) => {
                 if let Detail::Notice(notice) = &zeek.detail
                     && let Some(source) = notice.src
@@ -99,7 +101,9 @@ mod tests {
             ..Site::default()
         };
         let sides = Sides::of_alert(&event, alert, &site).unwrap();
-        let attacker = sides.attacker.map_or("-".to_owned(), |a| a.to_string());
+        let attacker = sides
+            .attacker
+            .map_or_else(|| "-".to_owned(), |a| a.to_string());
         (attacker, sides.victim.to_string())
     }
 

@@ -80,6 +80,10 @@ impl RankedForest {
         }
     }
 
+    #[expect(
+        clippy::useless_vec,
+        reason = "ranks of 64 features are 64 KiB, too much for a thread's stack"
+    )]
     fn blocks<const WIDTH: usize>(
         &self,
         rows: ArrayView2<'_, f64>,

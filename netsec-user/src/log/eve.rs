@@ -79,9 +79,9 @@ impl<'a> Event<'a> {
         }
     }
 
-    pub(super) const fn from_fast(mut self) -> Self {
+    /// Says that it stood in fast.log.
+    pub(super) const fn set_fast(&mut self) {
         self.from_fast = true;
-        self
     }
 
     /// `fast` for a line of fast.log, else `eve`.

@@ -24,30 +24,30 @@ pub(super) fn is_like(line: &[u8]) -> bool {
 
 /// Reads a line.
 pub(super) fn parse(line: &[u8], offset_seconds: i64) -> Result<Event<'_>, Malformed> {
-    let missing = Malformed::Fast;
+    let missing = |what| move || Malformed::Fast(what);
     let time = line
         .get(..TIME_BYTES)
         .and_then(|time| moment::american(time, offset_seconds))
-        .ok_or(missing("a time in front"))?;
+        .ok_or_else(missing("a time in front"))?;
     let rest = line.get(TIME_BYTES..).unwrap_or_default();
-    let start = memmem::find(rest, b"[**] [").ok_or(missing("`[**] [gid:sid:rev]`"))?;
+    let start = memmem::find(rest, b"[**] [").ok_or_else(missing("`[**] [gid:sid:rev]`"))?;
     let action = match rest.get(..start).unwrap_or_default().trim_ascii() {
         b"" => "allowed",
         b"[Drop]" => "blocked",
         // It would have been dropped, had Suricata been in the path.
         b"[wDrop]" => "allowed",
-        _ => return Err(missing("a known word before `[**]`")),
+        _ => return Err(Malformed::Fast("a known word before `[**]`")),
     };
     let rest = rest.get(start + 6..).unwrap_or_default();
-    let (ids, rest) = split(rest, b"] ").ok_or(missing("`]` behind its rule's numbers"))?;
-    let (gid, sid, rev) = ids_of(ids).ok_or(missing("numbers as gid:sid:rev"))?;
+    let (ids, rest) = split(rest, b"] ").ok_or_else(missing("`]` behind its rule's numbers"))?;
+    let (gid, sid, rev) = ids_of(ids).ok_or_else(missing("numbers as gid:sid:rev"))?;
     // From the right: the message may hold `[**]` itself.
     let end = memmem::rfind(rest, b" [**] [Classification: ")
-        .ok_or(missing("`[**] [Classification: …]` behind the message"))?;
+        .ok_or_else(missing("`[**] [Classification: …]` behind the message"))?;
     let (message, tail) = (rest.get(..end), rest.get(end + 7..));
     let tail = tail.unwrap_or_default();
     let (category, severity) =
-        class_and_priority(tail).ok_or(missing("`[Classification: …] [Priority: n]`"))?;
+        class_and_priority(tail).ok_or_else(missing("`[Classification: …] [Priority: n]`"))?;
     let (protocol, tuple) = ends(tail)?;
     let alert = Alert {
         action: Text(Cow::Borrowed(action)),
@@ -59,7 +59,8 @@ pub(super) fn parse(line: &[u8], offset_seconds: i64) -> Result<Event<'_>, Malfo
         severity,
         ..Alert::default()
     };
-    let mut event = Event::new(time, EventDetail::Alert(Box::new(alert))).from_fast();
+    let mut event = Event::new(time, EventDetail::Alert(Box::new(alert)));
+    event.set_fast();
     event.tuple = tuple;
     event.protocol = protocol;
     Ok(event)
@@ -129,9 +130,9 @@ mod tests {
 
     const TIME: &str = "11/11/2011-13:46:44.032484";
 
-    fn read(rest: &str) -> Result<String, Malformed> {
+    fn read(rest: &str) -> String {
         let line = format!("{TIME}  {rest}");
-        let event = parse(line.as_bytes(), 0)?;
+        let event = parse(line.as_bytes(), 0).unwrap();
         let EventDetail::Alert(alert) = &event.detail else {
             panic!("an alert");
         };
@@ -141,10 +142,10 @@ mod tests {
         });
         let Text(signature) = &alert.signature;
         let class = alert.category.as_ref().map(|text| text.0.to_string());
-        Ok(format!(
+        format!(
             "{} {}:{}:{} {signature}|{class:?}|{}|{:?}|{ends:?}",
             alert.action.0, alert.gid, alert.sid, alert.rev, alert.severity, event.protocol
-        ))
+        )
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
                     2.2.2.2:2 [**] [Classification: Misc [x]] [Priority: 3] {TCP} 10.0.0.1:80 -> \
                     10.0.0.2:1024";
         assert_eq!(
-            read(line).unwrap(),
+            read(line),
             "allowed 1:2200025:2 a [**] [Classification: x] [Priority: 9] {UDP} 1.1.1.1:1 -> \
              2.2.2.2:2|Some(\"Misc [x]\")|3|Some(6)|Some(\"10.0.0.1 80 10.0.0.2 1024\")"
         );
@@ -165,12 +166,12 @@ mod tests {
                     {IPv6-ICMP} fe80:0000:0000:0000:0000:0000:0000:0001:135 -> \
                     ff02:0000:0000:0000:0000:0001:ff00:0002:0";
         assert_eq!(
-            read(line).unwrap(),
+            read(line),
             "blocked 1:1:0 (null)|None|3|Some(58)|Some(\"fe80::1 135 ff02::1:ff00:2 0\")"
         );
         let line = "[wDrop] [**] [1:1:0] x [**] [Classification: y] [Priority: 3] {PROTO:103} \
                     10.0.0.1:0 -> 224.0.0.13:0";
-        assert!(read(line).unwrap().contains("Some(103)"));
+        assert!(read(line).contains("Some(103)"));
     }
 
     #[test]
@@ -179,7 +180,7 @@ mod tests {
                     Protocol Command Decode] [Priority: 3] [**] [Raw pkt: 00 11 ] [pcap file packet: \
                     1]";
         assert_eq!(
-            read(line).unwrap(),
+            read(line),
             "allowed 1:2200003:2 SURICATA IPv4 truncated packet|Some(\"Generic Protocol Command \
              Decode\")|3|None|None"
         );

@@ -80,17 +80,19 @@ impl LineBuffer {
     ///
     /// The reader's.
     pub fn fill(&mut self, input: &mut impl Read) -> io::Result<usize> {
-        if self.start > 0 {
-            self.bytes.drain(..self.start);
-            self.searched -= self.start;
-            self.start = 0;
-        }
+        self.compact();
         let held = self.bytes.len();
         let limit = u64::try_from(READ_BYTES).unwrap_or(u64::MAX);
         self.bytes.reserve(READ_BYTES);
         // `read_to_end` on a limited reader fills the spare room without clearing it first.
         input.take(limit).read_to_end(&mut self.bytes)?;
         Ok(self.bytes.len() - held)
+    }
+
+    /// Takes bytes that were read elsewhere.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.compact();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Bytes held that belong to no whole record yet.
@@ -125,7 +127,7 @@ impl LineBuffer {
     }
 
     /// The next whole record, if there is one.
-    pub fn next(&mut self) -> Option<Piece<'_>> {
+    pub fn next_piece(&mut self) -> Option<Piece<'_>> {
         match self.framing() {
             Framing::Lines => self.next_line(),
             Framing::Objects => self.next_object(),
@@ -146,6 +148,15 @@ impl LineBuffer {
         let rest = self.bytes.get(start..)?;
         let nothing = rest.iter().all(u8::is_ascii_whitespace) || rest.is_empty();
         (!nothing).then_some(Piece::Bytes(rest))
+    }
+
+    /// Drops what was handed out.
+    fn compact(&mut self) {
+        if self.start > 0 {
+            self.bytes.drain(..self.start);
+            self.searched -= self.start;
+            self.start = 0;
+        }
     }
 
     /// An array, or an object that goes on behind its first line's end, is a document.
@@ -275,7 +286,11 @@ mod tests {
         let mut buffer = LineBuffer::new(None);
         let mut found = Vec::new();
         let mut take = |buffer: &mut LineBuffer, rest: bool| loop {
-            let piece = if rest { buffer.rest() } else { buffer.next() };
+            let piece = if rest {
+                buffer.rest()
+            } else {
+                buffer.next_piece()
+            };
             let bytes = match piece {
                 None => break,
                 Some(Piece::Bytes(bytes)) => bytes.to_vec(),

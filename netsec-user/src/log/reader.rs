@@ -148,7 +148,9 @@ impl LogReader {
         loop {
             let filled = lines.fill(input);
             while let Some(line) = number(lines) {
-                let Some(piece) = lines.next() else { break };
+                let Some(piece) = lines.next_piece() else {
+                    break;
+                };
                 if take(decoder, tally, piece, line, &mut each)?.is_break() {
                     return Ok(());
                 }

@@ -7,6 +7,7 @@
 mod flow;
 mod packet;
 mod stats;
+mod told;
 mod value;
 
 use std::io::{self, Write};
@@ -16,12 +17,16 @@ use serde::Serialize;
 use self::flow::FlowLine;
 use self::packet::PacketLine;
 use self::stats::StatsLine;
+use self::told::ToldLine;
+pub(super) use self::told::role;
 use super::{Coverage, Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
+use crate::correlate::Told;
 use crate::event::Sample;
 use crate::hook::Hook;
 use crate::packet::PacketView;
 use crate::summary::Summary;
+use crate::time::WallTime;
 
 /// Writes JSON Lines to `out`.
 #[derive(Debug)]
@@ -71,6 +76,11 @@ impl<W: Write> Output for JsonLines<W> {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         let coverage = Coverage::of(summary);
         let line = StatsLine::new(&self.sensor, summary, &coverage);
+        write_line(&mut self.out, &mut self.line, &line)
+    }
+
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()> {
+        let line = ToldLine::new(&self.sensor, told, now);
         write_line(&mut self.out, &mut self.line, &line)
     }
 

@@ -9,6 +9,7 @@ mod line;
 mod packet;
 mod style;
 mod summary;
+mod told;
 
 use std::io::{self, Write};
 
@@ -17,10 +18,12 @@ use self::line::Paint;
 pub use self::style::{Colour, ColourFlag, Style, colour_choice};
 use super::{Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
+use crate::correlate::Told;
 use crate::event::Sample;
 use crate::hook::{Direction, Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
+use crate::time::WallTime;
 
 /// Narrowest column for an endpoint.
 const ENDPOINT_MIN: usize = 17;
@@ -139,6 +142,10 @@ impl<W: Write> Output for Text<W> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.summary_block(summary)
+    }
+
+    fn told(&mut self, told: &Told, _now: WallTime) -> io::Result<()> {
+        self.told_lines(told)
     }
 
     fn flush(&mut self) -> io::Result<()> {

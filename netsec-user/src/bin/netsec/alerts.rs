@@ -112,13 +112,12 @@ impl AlertsArgs {
 }
 
 fn as_alert<'r, 'a>(record: &'r Record<'a>) -> Option<(&'r Event<'a>, &'r Alert<'a>)> {
-    match record {
-        Record::Event(event) => match &event.detail {
-            EventDetail::Alert(alert) => Some((event, alert)),
-            _ => None,
-        },
-        Record::Zeek(_) => None,
+    if let Record::Event(event) = record
+        && let EventDetail::Alert(alert) = &event.detail
+    {
+        return Some((event, alert));
     }
+    None
 }
 
 /// The columns of one alert, from the packet's sender to its receiver.

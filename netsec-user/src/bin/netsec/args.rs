@@ -8,10 +8,16 @@ use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_user::source::kernel::XdpMode;
 
 use crate::alerts::AlertsArgs;
+use crate::correlation::CorrelateArgs;
 use crate::hunt::HuntArgs;
+use crate::incidents::IncidentsArgs;
 use crate::logs::LogsArgs;
+<<<<<<< HEAD
 use crate::score::ScoreArgs;
 use crate::train::TrainArgs;
+=======
+use crate::policy::PolicyArgs;
+>>>>>>> logs
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -87,6 +93,7 @@ pub(crate) enum Command {
     /// By the responder's port, and by what came of it: a try that was refused or not answered is an
     /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
     Hunt(HuntArgs),
+<<<<<<< HEAD
     /// Score the rows of a table by how strange they are, with reasons
     ///
     /// By an isolation forest, learned from the table itself or read from a model. Reads delimited
@@ -96,6 +103,14 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Learn a model for `netsec score --model` from one or more tables
     Train(TrainArgs),
+=======
+    /// Gather what logs say against each offender: alerts, notices, tries, with a risk and a timeline
+    ///
+    /// A local or trusted address is never called an attacker; noise adds nothing to a risk.
+    Incidents(IncidentsArgs),
+    /// Try rules on which alerts lead to a block
+    Policy(PolicyArgs),
+>>>>>>> logs
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -134,6 +149,13 @@ pub(crate) struct RunArgs {
     /// Log every frame from inside the kernel (needs -v too; slow)
     #[arg(long)]
     pub(crate) kernel_log: bool,
+    /// Directory that keeps how far logs were read [default: $STATE_DIRECTORY, else /var/lib/netsec if
+    /// it is there]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Logs to join
+    #[command(flatten)]
+    pub(crate) correlate: CorrelateArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,
@@ -155,6 +177,9 @@ pub(crate) struct ReplayArgs {
     /// counted on stderr: those cut by the snap length, and those longer than 3520 bytes.
     #[arg(long, value_name = "WHERE", default_value = "host")]
     pub(crate) engine: EngineArg,
+    /// Logs to join
+    #[command(flatten)]
+    pub(crate) correlate: CorrelateArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,

@@ -35,7 +35,7 @@ pub(crate) struct InputArgs {
     )]
     pub(crate) fast_offset: f64,
     /// Which records, in tcpdump's words and `orig`, `resp`: 'resp port 4444', 'src net 10.0.0.0/8'
-    #[arg(value_name = "FILTER", trailing_var_arg = true)]
+    #[arg(value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ fn is_readable(reader: &LogReader) -> bool {
 }
 
 /// Says what became of the lines.
-fn report(reader: &LogReader) {
+pub(crate) fn report(reader: &LogReader) {
     let (file, tally) = (reader.file(), reader.tally());
     for bad in &tally.samples {
         log::warn!("{file}:{}: {}", bad.line, bad.reason);

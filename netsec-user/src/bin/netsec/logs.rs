@@ -24,19 +24,15 @@ pub(crate) struct LogsArgs {
     output: RowsArg,
     /// Stop after this many rows
     #[arg(short = 'c', long = "count", value_name = "N")]
-    count: Option<u64>,
+    count: Option<std::num::NonZeroU64>,
 }
 
 pub(crate) fn logs(args: &LogsArgs) -> Result<()> {
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let fields = (!args.fields.is_empty()).then(|| args.fields.clone());
     let mut rows = RowWriter::new(out, args.output.into(), fields);
-    let mut left = args.count;
+    let mut left = args.count.map(u64::from);
     let read = args.input.read(Wanted::Everything, |record| {
-        if left == Some(0) {
-            return Ok(ControlFlow::Break(()));
-        }
-        left = left.map(|left| left - 1);
         match record {
             Record::Zeek(zeek) => {
                 let columns: Vec<_> = zeek.row.columns().collect();
@@ -44,7 +40,12 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<()> {
             }
             Record::Event(event) => rows.row(event.kind(), &event_columns(event))?,
         }
-        Ok(ControlFlow::Continue(()))
+        left = left.map(|left| left.saturating_sub(1));
+        Ok(if left == Some(0) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     });
     rows.finish()?;
     read

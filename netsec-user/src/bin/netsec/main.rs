@@ -5,12 +5,15 @@
 
 mod alerts;
 mod args;
+mod correlation;
 mod doctor;
 mod exit;
 mod hunt;
+mod incidents;
 mod input;
 mod logs;
 mod output;
+mod policy;
 mod replay;
 mod run;
 mod score;
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
         Command::Hunt(args) => hunt::hunt(args),
         Command::Score(args) => score::score_table(args),
         Command::Train(args) => train::train(args),
+        Command::Incidents(args) => incidents::incidents(&cli, args),
+        Command::Policy(args) => policy::policy(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)

@@ -16,6 +16,7 @@ use netsec_user::source::compare::BothEngines;
 use netsec_user::source::kernel::{KernelError, KernelReplay, NotSent};
 
 use crate::args::{Cli, EngineArg, ReplayArgs};
+use crate::correlation;
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
@@ -29,6 +30,11 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+    let correlate = &args.correlate;
+    if !correlate.logs.is_empty() {
+        let correlator = correlate.correlator(args.show.community_id_seed);
+        pipeline.correlate(correlator, correlate.readers()?);
+    }
     let bar = progress_bar(cli, &capture);
     let progress = |capture: &Capture| {
         bar.set_position(capture.position_bytes());
@@ -39,7 +45,8 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     if let Some(not_sent) = played?.filter(|not_sent| not_sent.total() > 0) {
         log::warn!("not sent through the kernel: {not_sent}");
     }
-    report(&capture)
+    let logs = correlation::conclude(&pipeline);
+    report(&capture).and(logs)
 }
 
 /// Plays the capture, and gives the frames that the kernel should have got and did not.

@@ -11,6 +11,7 @@ use netsec_user::source::kernel::{KernelError, KernelSettings};
 use tokio::runtime::Builder;
 
 use crate::args::{Cli, RunArgs};
+use crate::correlation::state_directory;
 use crate::exit::UsageError;
 use crate::output;
 
@@ -42,7 +43,17 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
-        let live = Live::open(object, &live, &mut pipeline).await?;
+        let correlate = &args.correlate;
+        let feeds = match correlate.logs.as_slice() {
+            [] => None,
+            _ => Some(correlate.feeds(state_directory(args.state.as_deref()))?),
+        };
+        let mut live = Live::open(object, &live, &mut pipeline).await?;
+        if let Some(feeds) = feeds {
+            let correlator = correlate.correlator(args.show.community_id_seed);
+            pipeline.correlate(correlator, Vec::new());
+            live.follow(feeds);
+        }
         live.run(&mut pipeline).await?;
         Ok(())
     })

@@ -84,9 +84,11 @@ impl Alert<'_> {
     }
 }
 
-/// What an alert of Suricata's own event rules is about, when that is no deed of anybody: checksums
-/// (which off-loading network cards leave open), packets cut by the capture, the stream engine's
-/// view of gaps. The numbers are those of the rule files that come with Suricata (`rules/*.rules`).
+/// What an alert of Suricata's own event rules is about, when that is nobody's deed.
+///
+/// Checksums, which off-loading network cards leave open; packets cut by the capture; the stream
+/// engine's view of gaps; what protocol parsers did not understand. The numbers are those of the rule
+/// files that come with Suricata (`rules/*.rules`).
 #[must_use]
 pub const fn decoder_noise(gid: u32, sid: u64) -> Option<&'static str> {
     if gid != 1 {

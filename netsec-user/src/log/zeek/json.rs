@@ -42,10 +42,10 @@ impl<'a> JsonRow<'a> {
     }
 
     pub(super) fn text(&self, field: Field) -> Option<&str> {
-        match self.value(field)? {
-            Value::Text(text) => Some(text),
-            _ => None,
+        if let Value::Text(text) = self.value(field)? {
+            return Some(text);
         }
+        None
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&Value<'a>> {

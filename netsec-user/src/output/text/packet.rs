@@ -4,7 +4,7 @@ use std::io::Write;
 
 use netsec_common::packet::protocol;
 
-use super::super::endpoint::Endpoint;
+use super::super::Endpoint;
 use super::super::timestamp::TimeOfDay;
 use super::Text;
 use super::line::{Line, Paint};
