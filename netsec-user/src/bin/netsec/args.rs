@@ -12,12 +12,9 @@ use crate::correlation::CorrelateArgs;
 use crate::hunt::HuntArgs;
 use crate::incidents::IncidentsArgs;
 use crate::logs::LogsArgs;
-<<<<<<< HEAD
+use crate::policy::PolicyArgs;
 use crate::score::ScoreArgs;
 use crate::train::TrainArgs;
-=======
-use crate::policy::PolicyArgs;
->>>>>>> logs
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -93,7 +90,6 @@ pub(crate) enum Command {
     /// By the responder's port, and by what came of it: a try that was refused or not answered is an
     /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
     Hunt(HuntArgs),
-<<<<<<< HEAD
     /// Score the rows of a table by how strange they are, with reasons
     ///
     /// By an isolation forest, learned from the table itself or read from a model. Reads delimited
@@ -103,14 +99,12 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Learn a model for `netsec score --model` from one or more tables
     Train(TrainArgs),
-=======
     /// Gather what logs say against each offender: alerts, notices, tries, with a risk and a timeline
     ///
     /// A local or trusted address is never called an attacker; noise adds nothing to a risk.
     Incidents(IncidentsArgs),
     /// Try rules on which alerts lead to a block
     Policy(PolicyArgs),
->>>>>>> logs
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
