@@ -65,7 +65,7 @@ pub(crate) fn score_table(args: &ScoreArgs) -> Result<()> {
     let threshold = model.calibration.score_at(1.0 - args.contamination);
     let top = args
         .top
-        .or((args.output == ScoreForm::Table).then_some(TOP));
+        .or_else(|| (args.output == ScoreForm::Table).then_some(TOP));
     let mut rows = Rows::new(args.output, top);
     let mut labelled = Vec::new();
     let (mut anomalies, mut label_missing) = (0, false);

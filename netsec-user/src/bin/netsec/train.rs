@@ -83,7 +83,10 @@ impl LearnArgs {
             left_out,
         } = learned.map_err(|error| match error {
             LearnError::Column { .. } => UsageError(error.to_string()).into(),
-            error => anyhow::Error::from(error),
+            error @ (LearnError::Table(_)
+            | LearnError::OtherColumns { .. }
+            | LearnError::NoFeature { .. }
+            | LearnError::Grow(_)) => anyhow::Error::from(error),
         })?;
         for (input, scanned) in inputs.iter().zip(&scanned) {
             report(input, scanned);
