@@ -1,5 +1,12 @@
 //! The isolation forest beside scikit-learn's, on sets with known anomalies.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic_in_result_fn,
+    reason = "a test fails by panicking"
+)]
+
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
