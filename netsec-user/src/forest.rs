@@ -249,5 +249,4 @@ fn scale(sample_size: u32) -> f64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "exact values are expected")]
 mod tests;

@@ -4,11 +4,12 @@
 //! content, never by the name. Reading takes the memory of one row; standard input is kept whole,
 //! because a table is read twice: to learn, and to score.
 
+mod cell;
 mod encode;
 mod input;
 mod scan;
 mod sniff;
 
-pub use self::encode::{ColumnError, Encoding, Feature, LeftOut, Unit, is_missing};
+pub use self::encode::{ColumnError, Encoding, Feature, LeftOut, Unit};
 pub use self::input::{Input, TableError};
 pub use self::scan::{Scanned, scan};

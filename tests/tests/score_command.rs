@@ -1,5 +1,13 @@
 //! `netsec score` and `netsec train` as an operator runs them.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic_in_result_fn,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::fmt::Write as _;
 use std::fs;
 
 use netsec_tests::{binary, data};
@@ -10,27 +18,23 @@ fn table() -> String {
     let mut text = "src_ip,dst_ip,src_port,dst_port,protocol,bytes,label\n".to_owned();
     for row in 0..2_000_u32 {
         let strange = row % 40 == 7;
-        let (host, port) = (
-            row % 11,
-            match row % 3 {
-                0 => 443,
-                1 => 80,
-                _ => 53,
-            },
-        );
+        let (host, port) = (row % 11, [443, 80, 53][row as usize % 3]);
         let bytes = 500 + row * 7919 % 3001;
         if strange {
             let bytes = bytes * 900;
-            text.push_str(&format!(
-                "10.0.0.{host},203.0.113.{},4{row:04},4444,TCP,{bytes},1\n",
+            writeln!(
+                text,
+                "10.0.0.{host},203.0.113.{},4{row:04},4444,TCP,{bytes},1",
                 row % 200
-            ));
+            )
         } else {
-            text.push_str(&format!(
-                "10.0.0.{host},10.0.1.{},4{row:04},{port},TCP,{bytes},0\n",
+            writeln!(
+                text,
+                "10.0.0.{host},10.0.1.{},4{row:04},{port},TCP,{bytes},0",
                 row % 4
-            ));
+            )
         }
+        .unwrap();
     }
     text
 }
@@ -49,7 +53,7 @@ fn last_line(text: &str) -> Value {
 }
 
 #[test]
-fn strange_rows_are_found_and_the_figures_come_last() {
+fn strange_rows_are_found_and_the_figures_come_last() -> anyhow::Result<()> {
     let args = [
         "score",
         "-",
@@ -60,7 +64,7 @@ fn strange_rows_are_found_and_the_figures_come_last() {
         "-o",
         "jsonl",
     ];
-    let (out, err, code) = run(&args, &table()).unwrap();
+    let (out, err, code) = run(&args, &table())?;
     assert_eq!(code, Some(0), "{err}");
     let summary = last_line(&out);
     assert_eq!(summary["event_type"], "score_summary");
@@ -77,71 +81,80 @@ fn strange_rows_are_found_and_the_figures_come_last() {
         err.contains("dst_port.rarity (how rare the value is)"),
         "{err}"
     );
-    let strange: Value = serde_json::from_str(out.lines().nth(7).unwrap_or_default()).unwrap();
+    let strange: Value = serde_json::from_str(out.lines().nth(7).unwrap_or_default())?;
     assert_eq!(strange["anomaly"], true, "{strange}");
     assert_eq!(strange["values"]["dst_port"], "4444");
     let reason = strange["reason"].as_str().unwrap_or_default();
     assert!(reason.starts_with("score 0."), "{reason}");
+    Ok(())
 }
 
 #[test]
-fn csv_keeps_every_cell_of_the_input() {
+fn csv_keeps_every_cell_of_the_input() -> anyhow::Result<()> {
     let text = "name;bytes\n\"a;b\";1\n\"say \"\"x\"\"\";2\n\"a;b\";900\n";
-    let (out, err, code) = run(&["score", "-", "-o", "csv", "--features", "bytes"], text).unwrap();
+    let (out, err, code) = run(&["score", "-", "-o", "csv", "--features", "bytes"], text)?;
     assert_eq!(code, Some(0), "{err}");
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], "name,bytes,score,quantile,anomaly,reason");
     assert!(lines[1].starts_with("a;b,1,0."), "{out}");
     assert!(lines[2].starts_with("\"say \"\"x\"\"\",2,0."), "{out}");
     assert_eq!(lines.len(), 4);
+    Ok(())
 }
 
 #[test]
-fn a_model_scores_as_the_table_that_it_was_learned_from() {
-    let directory = tempfile::tempdir().unwrap();
+fn a_model_scores_as_the_table_that_it_was_learned_from() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
     let path = |name: &str| directory.path().join(name).display().to_string();
     let (csv, model) = (path("flows.csv"), path("model.json"));
-    fs::write(&csv, table()).unwrap();
-    let (_, err, code) = run(&["train", &csv, "--label", "label", "-o", &model], "").unwrap();
+    fs::write(&csv, table())?;
+    let (_, err, code) = run(&["train", &csv, "--label", "label", "-o", &model], "")?;
     assert_eq!(code, Some(0), "{err}");
-    let direct = run(&["score", &csv, "--label", "label", "-o", "jsonl"], "").unwrap();
+    let direct = run(&["score", &csv, "--label", "label", "-o", "jsonl"], "")?;
     let by_model = run(
         &[
             "score", &csv, "--model", &model, "--label", "label", "-o", "jsonl",
         ],
         "",
-    )
-    .unwrap();
-    assert_eq!(direct.0, by_model.0);
-    let (out, err, code) = run(&["score", "-", "--model", &model], "a,b\n1,2\n").unwrap();
+    )?;
+    let differs = direct
+        .0
+        .lines()
+        .zip(by_model.0.lines())
+        .find(|(a, b)| a != b);
+    assert_eq!(differs, None);
+    assert_eq!(direct.0.lines().count(), by_model.0.lines().count());
+    let (out, err, code) = run(&["score", "-", "--model", &model], "a,b\n1,2\n")?;
     assert_eq!((out.as_str(), code), ("", Some(1)));
     assert!(
         err.contains("does not fit the model: there is no column `src_ip`"),
         "{err}"
     );
-    fs::write(&model, fs::read(&model).unwrap().get(..5_000).unwrap()).unwrap();
-    let (_, err, code) = run(&["score", &csv, "--model", &model], "").unwrap();
+    fs::write(&model, &fs::read(&model)?[..5_000])?;
+    let (_, err, code) = run(&["score", &csv, "--model", &model], "")?;
     assert_eq!(code, Some(1));
     assert!(err.contains("is cut: it ends early"), "{err}");
+    Ok(())
 }
 
 #[test]
-fn wrong_columns_and_empty_tables_are_refused() {
-    let (_, err, code) = run(&["score", "-", "--features", "size"], "a,b\n1,2\n3,4\n").unwrap();
+fn wrong_columns_and_empty_tables_are_refused() -> anyhow::Result<()> {
+    let (_, err, code) = run(&["score", "-", "--features", "size"], "a,b\n1,2\n3,4\n")?;
     assert_eq!(code, Some(2), "{err}");
     assert!(
         err.contains("there is no column `size`; the columns are a, b"),
         "{err}"
     );
-    let (_, err, code) = run(&["score", "-"], "a,b\n").unwrap();
+    let (_, err, code) = run(&["score", "-"], "a,b\n")?;
     assert_eq!(code, Some(1));
     assert!(err.contains("holds no rows that can be scored"), "{err}");
+    Ok(())
 }
 
 #[test]
-fn zeek_and_suricata_are_read_whole() {
-    let Some(directory) = data::path().unwrap() else {
-        return;
+fn zeek_and_suricata_are_read_whole() -> anyhow::Result<()> {
+    let Some(directory) = data::path()? else {
+        return Ok(());
     };
     for (file, rows) in [
         ("zeek/proxy_rolling_conn.log.gz", 7_260),
@@ -149,8 +162,9 @@ fn zeek_and_suricata_are_read_whole() {
         ("suricata/ctu_test6_eve.json.gz", 3_512),
     ] {
         let path = directory.join(file).display().to_string();
-        let (out, err, code) = run(&["score", &path, "-o", "jsonl"], "").unwrap();
+        let (out, err, code) = run(&["score", &path, "-o", "jsonl"], "")?;
         assert_eq!(code, Some(0), "{file}: {err}");
         assert_eq!(last_line(&out)["rows"], rows, "{file}: {err}");
     }
+    Ok(())
 }

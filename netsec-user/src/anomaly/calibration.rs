@@ -65,8 +65,9 @@ impl Calibration {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "exact values are expected")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
     use super::*;
 
     #[test]

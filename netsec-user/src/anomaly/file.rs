@@ -196,8 +196,9 @@ fn failed(path: &Path, source: io::Error) -> ModelError {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "exact values are expected")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
     use std::num::NonZeroUsize;
 
     use super::*;

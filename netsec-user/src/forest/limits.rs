@@ -60,8 +60,9 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "exact values are expected")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
     use ndarray::arr1;
 
     use super::*;

@@ -80,14 +80,18 @@ impl RankedForest {
         }
     }
 
+    #[expect(
+        clippy::useless_vec,
+        reason = "ranks of 64 features are 64 KiB, too much for a thread's stack"
+    )]
     fn blocks<const WIDTH: usize>(
         &self,
         rows: ArrayView2<'_, f64>,
         missing: &[f64],
         sums: &mut [u64],
     ) {
-        let mut ranks = [[[0; WIDTH]; LANES]; BLOCK / LANES];
-        let mut block_sums = vec![[0_u32; LANES]; BLOCK / LANES];
+        let mut ranks = vec![[[0; WIDTH]; LANES]; BLOCK / LANES];
+        let mut block_sums = [[0_u32; LANES]; BLOCK / LANES];
         let blocks = rows.axis_chunks_iter(ndarray::Axis(0), BLOCK);
         for (rows, sums) in blocks.zip(sums.chunks_mut(BLOCK)) {
             self.rank(rows, missing, ranks.as_flattened_mut());

@@ -1,5 +1,7 @@
 //! The forest as a whole.
 
+#![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
 use ndarray::{Array2, array};
 
 use super::*;

@@ -14,17 +14,17 @@
 //! own, such as identifiers. Of each column the most frequent [`VALUES_MAX`] values are kept.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use csv::StringRecord;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::cell::{
+    address, is_epoch, is_missing, is_named_port, is_named_time, network, number, port_class,
+    time_of_day,
+};
 
 /// Values whose counts are kept of one column; the rest counts as not seen.
 const VALUES_MAX: usize = 20_000;
-
-/// Ports from here on are drawn by clients (Linux: 32768 to 60999).
-const DRAWN_PORTS: u16 = 32_768;
 
 /// What a feature's numbers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,88 +278,6 @@ impl Counts {
     }
 }
 
-/// Whether a cell stands for a missing value.
-#[must_use]
-pub fn is_missing(cell: &str) -> bool {
-    const MISSING: [&str; 8] = ["", "-", "?", "na", "n/a", "nan", "null", "(empty)"];
-    MISSING
-        .iter()
-        .any(|missing| cell.eq_ignore_ascii_case(missing))
-        || cell == "None"
-}
-
-fn number(cell: &str) -> Option<f64> {
-    cell.parse().ok().filter(|number: &f64| !number.is_nan())
-}
-
-fn address(cell: &str) -> Option<IpAddr> {
-    cell.parse().ok()
-}
-
-/// The /24 or /48 of an address; another text as it is.
-fn network(cell: &str) -> String {
-    match address(cell) {
-        Some(IpAddr::V4(v4)) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{a}.{b}.{c}")
-        }
-        Some(IpAddr::V6(v6)) => {
-            let [a, b, c, ..] = v6.segments();
-            format!("{a:x}:{b:x}:{c:x}")
-        }
-        None => cell.to_owned(),
-    }
-}
-
-fn port_class(cell: &str) -> String {
-    match cell.parse::<u16>() {
-        Ok(port) if port >= DRAWN_PORTS => "drawn".to_owned(),
-        _ => cell.to_owned(),
-    }
-}
-
-fn is_named_port(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.ends_with("port") || name.ends_with("_p") || name.ends_with(".p")
-}
-
-fn is_named_time(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["ts", "time", "start", "end", "date"]
-        .iter()
-        .any(|end| name.ends_with(end))
-}
-
-/// From 2001 to 2100, in seconds, milliseconds or microseconds.
-fn is_epoch(number: f64) -> bool {
-    (1e9..4.2e9).contains(&in_seconds(number))
-}
-
-fn in_seconds(epoch: f64) -> f64 {
-    match epoch {
-        epoch if epoch >= 1e15 => epoch / 1e6,
-        epoch if epoch >= 1e12 => epoch / 1e3,
-        epoch => epoch,
-    }
-}
-
-fn time_of_day(cell: &str) -> Option<f64> {
-    const DAY: f64 = 86_400.0;
-    let epoch = match cell.parse::<f64>() {
-        Ok(epoch) => in_seconds(epoch),
-        Err(_) => cell
-            .parse::<Timestamp>()
-            .map(|time| time.as_nanosecond() as f64 / 1e9)
-            .or_else(|_| {
-                let civil = cell.parse::<jiff::civil::DateTime>()?;
-                let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC)?;
-                Ok::<_, jiff::Error>(zoned.timestamp().as_nanosecond() as f64 / 1e9)
-            })
-            .ok()?,
-    };
-    epoch.is_finite().then(|| epoch.rem_euclid(DAY))
-}
-
 fn unit_of(name: &str) -> Unit {
     let name = name.to_ascii_lowercase();
     if name.contains("byte") || name.contains("octet") {
@@ -372,5 +290,111 @@ fn unit_of(name: &str) -> Unit {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "exact values are expected")]
-mod tests;
+mod tests {
+    #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
+
+    use super::*;
+
+    fn learn(name: &str, cells: &[&str]) -> Result<(Vec<Feature>, Vec<f64>), &'static str> {
+        let rows: Vec<StringRecord> = cells.iter().map(|cell| [*cell].iter().collect()).collect();
+        let names = [name.to_owned()];
+        let learned = Encoding::learn(&names, &rows, None, None);
+        let (encoding, left_out) = learned.map_err(|_missing| "no such column")?;
+        if let Some(left_out) = left_out.first() {
+            return Err(left_out.reason);
+        }
+        let mut numbers = Vec::new();
+        rows.iter()
+            .for_each(|row| encoding.encode(row, &[0], &mut numbers));
+        Ok((encoding.features(), numbers))
+    }
+
+    #[test]
+    fn numbers_stand_for_themselves() {
+        let (features, numbers) = learn("bytes_out", &["1", " 2.5", "inf", "16"]).unwrap();
+        assert_eq!(
+            (features[0].name.as_str(), features[0].unit),
+            ("bytes_out", Unit::Bytes)
+        );
+        assert_eq!(numbers, [1.0, 2.5, f64::INFINITY, 16.0]);
+    }
+
+    #[test]
+    fn missing_numbers_are_nan() {
+        let (_, numbers) = learn("x", &["1", "2", "", "-", "NaN", "null"]).unwrap();
+        assert_eq!(numbers.iter().filter(|number| number.is_nan()).count(), 4);
+    }
+
+    #[test]
+    fn a_frequent_text_is_less_rare() {
+        let (features, numbers) = learn("proto", &["tcp", "tcp", "tcp", "udp"]).unwrap();
+        assert_eq!(features[0].name, "proto.rarity");
+        assert_eq!(numbers, [0.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn addresses_are_rare_by_host_and_by_network() {
+        let cells = ["10.0.0.1", "10.0.0.2", "2001:db8::1", "10.0.0.3"];
+        let (features, numbers) = learn("src_ip", &cells).unwrap();
+        let names: Vec<_> = features
+            .iter()
+            .map(|feature| feature.name.as_str())
+            .collect();
+        assert_eq!(names, ["src_ip.rarity", "src_ip.network_rarity"]);
+        assert!(numbers[1] < numbers[5], "{numbers:?}");
+    }
+
+    #[test]
+    fn client_ports_are_one() {
+        let (features, numbers) = learn("src_port", &["40000", "50000", "22", "60000"]).unwrap();
+        assert_eq!(features[0].name, "src_port.rarity");
+        assert!(
+            numbers[0] == numbers[3] && numbers[2] > numbers[0],
+            "{numbers:?}"
+        );
+    }
+
+    #[test]
+    fn times_are_times_of_day() {
+        let cells = ["2024-04-19T00:00:10Z", "2024-04-20T00:00:20.5Z"];
+        assert_eq!(learn("ts", &cells).unwrap().1, [10.0, 20.5]);
+        assert_eq!(
+            learn("seen", &["2024-04-19 00:01:00", "2024-04-19 01:00:00"])
+                .unwrap()
+                .1,
+            [60.0, 3600.0]
+        );
+        assert_eq!(
+            learn("ts", &["1713484800.5", "1713484801"]).unwrap().1,
+            [0.5, 1.0]
+        );
+        // Another column of large numbers is no time.
+        assert_eq!(
+            learn("bytes", &["1713484800", "5"]).unwrap().1[0],
+            1_713_484_800.0
+        );
+    }
+
+    #[test]
+    fn columns_without_use_are_left_out() {
+        assert_eq!(learn("x", &["7", "7"]), Err("every row has the same value"));
+        assert_eq!(learn("x", &["", "-"]), Err("every row lacks it"));
+        let ids: Vec<String> = (0..200).map(|id| format!("C{id}x")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        assert_eq!(
+            learn("uid", &ids),
+            Err("nearly every row has a text of its own")
+        );
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_is_named() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let wanted = ["c".to_owned()];
+        let error = Encoding::learn(&names, &[], Some(&wanted), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no column `c`; the columns are a, b"
+        );
+    }
+}

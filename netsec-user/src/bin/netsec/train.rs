@@ -32,7 +32,8 @@ pub(crate) struct LearnArgs {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(TREES_MAX))
     )]
     pub(crate) trees: u32,
-    /// Rows that a tree is grown from
+    /// Rows that a tree is grown from; more of them find single strange rows in a long table, which
+    /// few samples of 256 hold
     #[arg(
         long,
         value_name = "N",
