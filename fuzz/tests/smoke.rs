@@ -72,7 +72,7 @@ fn run(target: &str, input: &[u8], check: fn(&[u8])) {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+/// `SplitMix64` (Steele, Lea and Flood, 2014).
 struct Random(u64);
 
 impl Random {
