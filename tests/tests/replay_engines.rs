@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use netsec_tests::binary::{netsec, run};
@@ -23,10 +23,10 @@ fn capture(frames: &[Frame]) -> (TempDir, PathBuf) {
 }
 
 /// Every frame and every flow as JSON, by an engine.
-fn replay(engine: &str, file: &PathBuf) -> Output {
+fn replay(engine: &str, file: &Path) -> Output {
     let arguments = ["replay", "-o", "jsonl", "--packets", "all", "--engine"];
     let arguments = arguments.map(PathBuf::from).into_iter();
-    run(arguments.chain([engine.into(), file.clone()]), b"").unwrap()
+    run(arguments.chain([engine.into(), file.to_path_buf()]), b"").unwrap()
 }
 
 fn said(output: &Output) -> String {
