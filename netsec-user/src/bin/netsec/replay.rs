@@ -79,7 +79,7 @@ fn play(
                 frames += engine.comparison().frames();
                 not_sent += engine.comparison().not_sent();
             }
-            log::info!("{frames} frames: no difference");
+            log::info!("{}: no difference", counted(frames));
         }
     }
     Ok(Some(not_sent))
@@ -94,24 +94,30 @@ fn play(
 fn report(capture: &Capture) -> Result<()> {
     for skipped in capture.skipped() {
         log::warn!(
-            "{}: skipped {} frames of link type {} ({}), which netsec does not read",
+            "{}: skipped {} of link type {} ({}), which netsec does not read",
             capture.file(),
-            skipped.frames,
+            counted(skipped.frames),
             skipped.name(),
             skipped.number,
         );
     }
     if capture.clamped_times() > 0 {
         log::warn!(
-            "{}: {} frames have a time outside of 1677 to 2262",
+            "{}: {} with a time outside of 1677 to 2262",
             capture.file(),
-            capture.clamped_times()
+            counted(capture.clamped_times())
         );
     }
     match capture.end() {
         None | Some(End::Complete) => Ok(()),
         Some(end) => bail!("{}: {end}", capture.file()),
     }
+}
+
+/// `1 frame`, `2 frames`.
+fn counted(frames: u64) -> String {
+    let s = if frames == 1 { "" } else { "s" };
+    format!("{frames} frame{s}")
 }
 
 /// A bar on stderr, when that is a terminal and packets do not scroll past on it.

@@ -269,6 +269,32 @@ fn connections_without_ports_say_what_they_are() {
 }
 
 #[test]
+fn in_columns_an_icmp_message_stands_where_tcp_has_flags_and_state() {
+    let tcp = connection();
+    let icmp = |[kind, code]: [u8; 2]| {
+        let mut icmp = connection();
+        let (source, target) = (format!("10.0.0.1:{kind}"), format!("10.0.0.2:{code}"));
+        icmp.key = key(&source, &target, protocol::ICMP);
+        icmp
+    };
+    let lines = text(ONE, ALIGNED, |text| {
+        text.connection(&tcp, State::Closed, EndCause::IdleTimeout)?;
+        text.connection(&icmp([8, 0]), State::New, EndCause::IdleTimeout)?;
+        text.connection(&icmp([3, 3]), State::New, EndCause::IdleTimeout)
+    });
+    let ends: Vec<_> = lines
+        .lines()
+        .filter_map(|line| Some(line.rsplit_once("8.1 kB < ")?.1))
+        .collect();
+    let expected = [
+        "SAPF  closed idle",
+        "echo-request idle",
+        "port-unreachable idle",
+    ];
+    assert_eq!(ends, expected, "{lines}");
+}
+
+#[test]
 fn a_summary_in_a_pipe() {
     let block = text(ONE, Style::PLAIN, |text| text.summary(&summary()));
     assert_eq!(
