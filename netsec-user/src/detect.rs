@@ -34,7 +34,7 @@ use crate::time::WallTime;
 
 pub use self::list::{DETECTORS, Detector};
 pub use self::settings::DetectSettings;
-pub use self::suspicious_port::{SUSPICIOUS_PORTS, suspicious_port};
+pub use self::suspicious_port::{KnownPorts, SUSPICIOUS_PORTS, suspicious_port};
 
 use self::beacon::Beacons;
 use self::bruteforce::Guessing;

@@ -119,7 +119,7 @@ fn hunting_tells_contacts_from_attempts() -> anyhow::Result<()> {
     )?;
     ensure!(tries.status.code() == Some(10), "{}", tries.status);
     let rows = json_lines(&String::from_utf8(tries.stdout)?)?;
-    ensure!(rows.len() == 173, "{} attempts", rows.len());
+    ensure!(rows.len() == 179, "{} attempts", rows.len());
     for row in rows {
         let outcome = row.get("outcome").and_then(Value::as_str);
         ensure!(outcome != Some("established"), "{row}");

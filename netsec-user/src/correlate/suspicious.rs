@@ -5,6 +5,7 @@ use std::str::FromStr;
 use netsec_common::packet::protocol;
 
 use super::contact::Contact;
+use crate::detect::{KnownPorts, SUSPICIOUS_PORTS};
 
 /// A range of responder ports, and why it is of interest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,46 +29,16 @@ pub struct SuspiciousPorts(Vec<SuspiciousPort>);
 #[error("`{0}` is no port: write ports and ranges with commas, such as 4444,udp/53,6660-6669")]
 pub struct PortRangeError(String);
 
-/// Default ports, each with the program whose default it is, by that program's documentation.
-const KNOWN: [(u8, u16, u16, &str); 17] = [
-    (protocol::TCP, 1080, 1080, "SOCKS proxy"),
-    (protocol::TCP, 1337, 1337, "common backdoor port"),
-    (
-        protocol::TCP,
-        2323,
-        2323,
-        "telnet of embedded devices (Mirai)",
-    ),
-    (protocol::TCP, 3333, 3333, "mining pool (Stratum)"),
-    (protocol::TCP, 4444, 4444, "Metasploit's default listener"),
-    (protocol::TCP, 4445, 4445, "Metasploit, second listener"),
-    (protocol::TCP, 5554, 5555, "Android debug bridge, backdoors"),
-    (protocol::TCP, 6660, 6669, "IRC, botnet control"),
-    (protocol::TCP, 6697, 6697, "IRC over TLS"),
-    (protocol::TCP, 7777, 7777, "common reverse shell port"),
-    (protocol::TCP, 9001, 9001, "Tor relay"),
-    (protocol::TCP, 9050, 9051, "Tor's local proxy and control"),
-    (protocol::TCP, 12_345, 12_346, "NetBus"),
-    (protocol::TCP, 14_444, 14_444, "mining pool (Stratum)"),
-    (protocol::TCP, 27_374, 27_374, "SubSeven"),
-    (
-        protocol::TCP,
-        31_337,
-        31_337,
-        "Back Orifice, common backdoor port",
-    ),
-    (protocol::UDP, 31_337, 31_337, "Back Orifice"),
-];
-
 impl Default for SuspiciousPorts {
+    /// The ports that the detector knows.
     fn default() -> Self {
-        let port = |(number, low, high, why): (u8, u16, u16, &str)| SuspiciousPort {
-            protocol: Some(number),
-            low,
-            high,
-            why: why.to_owned(),
+        let port = |known: KnownPorts| SuspiciousPort {
+            protocol: Some(known.protocol),
+            low: known.low,
+            high: known.high,
+            why: known.why.to_owned(),
         };
-        Self(KNOWN.into_iter().map(port).collect())
+        Self(SUSPICIOUS_PORTS.into_iter().map(port).collect())
     }
 }
 

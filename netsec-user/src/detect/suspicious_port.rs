@@ -7,38 +7,67 @@ use super::sighting::Sighting;
 use crate::connection::{Activity, Outcome};
 use crate::finding::{Evidence, Kind, Severity};
 
-/// TCP ports of responders that are malware's by default, and hardly anybody else's, with what
-/// they are known for.
-pub const SUSPICIOUS_PORTS: [(u16, &str); 22] = [
-    (1337, "backdoors"),
-    (2323, "Mirai's telnet"),
-    (3127, "MyDoom"),
-    (4444, "Metasploit, Blaster"),
-    (4445, "Metasploit"),
-    (5554, "Sasser's FTP"),
-    (6660, "IRC bots"),
-    (6666, "IRC bots"),
-    (6667, "IRC bots"),
-    (6669, "IRC bots"),
-    (6697, "IRC bots"),
-    (9001, "Tor relays"),
-    (9050, "Tor's SOCKS proxy"),
-    (9996, "Sasser's shell"),
-    (12_345, "NetBus"),
-    (16_464, "ZeroAccess"),
-    (20_034, "NetBus 2"),
-    (27_374, "SubSeven"),
-    (31_337, "Back Orifice"),
-    (31_338, "Back Orifice"),
-    (54_321, "Back Orifice 2000"),
-    (65_506, "PhatBot"),
+/// Responders' ports that malware and tools for attacks listen on by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownPorts {
+    /// Of this protocol.
+    pub protocol: u8,
+    /// First port.
+    pub low: u16,
+    /// Last port.
+    pub high: u16,
+    /// What they are known for.
+    pub why: &'static str,
+}
+
+const fn tcp(low: u16, high: u16, why: &'static str) -> KnownPorts {
+    KnownPorts {
+        protocol: protocol::TCP,
+        low,
+        high,
+        why,
+    }
+}
+
+/// The ports that are known, for live connections and for logs alike.
+pub const SUSPICIOUS_PORTS: [KnownPorts; 23] = [
+    tcp(1080, 1080, "SOCKS proxy"),
+    tcp(1337, 1337, "backdoors"),
+    tcp(2323, 2323, "telnet of embedded devices (Mirai)"),
+    tcp(3127, 3127, "MyDoom"),
+    tcp(3333, 3333, "mining pool (Stratum)"),
+    tcp(4444, 4444, "Metasploit's default listener, Blaster"),
+    tcp(4445, 4445, "Metasploit, second listener"),
+    tcp(5554, 5555, "Sasser's FTP, Android debug bridge"),
+    tcp(6660, 6669, "IRC, botnet control"),
+    tcp(6697, 6697, "IRC over TLS, botnet control"),
+    tcp(7777, 7777, "reverse shells"),
+    tcp(9001, 9001, "Tor relay"),
+    tcp(9050, 9051, "Tor's local proxy and control"),
+    tcp(9996, 9996, "Sasser's shell"),
+    tcp(12_345, 12_346, "NetBus"),
+    tcp(14_444, 14_444, "mining pool (Stratum)"),
+    tcp(16_464, 16_464, "ZeroAccess"),
+    tcp(20_034, 20_034, "NetBus 2"),
+    tcp(27_374, 27_374, "SubSeven"),
+    tcp(31_337, 31_338, "Back Orifice, backdoors"),
+    tcp(54_321, 54_321, "Back Orifice 2000"),
+    tcp(65_506, 65_506, "PhatBot"),
+    KnownPorts {
+        protocol: protocol::UDP,
+        low: 31_337,
+        high: 31_337,
+        why: "Back Orifice",
+    },
 ];
 
 /// What a responder's TCP port is known for.
 #[must_use]
 pub fn suspicious_port(port: u16) -> Option<&'static str> {
-    let found = SUSPICIOUS_PORTS.iter().find(|(known, _)| *known == port);
-    found.map(|(_, what)| *what)
+    let found = SUSPICIOUS_PORTS
+        .iter()
+        .find(|known| known.protocol == protocol::TCP && (known.low..=known.high).contains(&port));
+    found.map(|known| known.why)
 }
 
 /// A conversation with such a port. Of one whose beginning was not seen, the side that has the
