@@ -7,7 +7,7 @@ use netsec_common::fixtures::{Case, Rig, Table};
 use netsec_common::flow::{FlowRecord, WAYS};
 use netsec_common::ledger::Counter;
 use netsec_common::packet::FlowKey;
-use netsec_common::sample::Sampling;
+use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
 use netsec_common::ticks::Ticks;
 use netsec_user::source::delta::{Change, DeltaReader};
 
@@ -135,7 +135,7 @@ impl Bench {
     }
 
     fn set_sampling(&self, input: &mut Unstructured<'_>) -> Result<()> {
-        let (mode, n) = (input.arbitrary::<u8>()? % 4, input.arbitrary::<u8>()?);
+        let (mode, n) = (input.arbitrary::<u8>()? % 5, input.arbitrary::<u8>()?);
         let snap = input.arbitrary::<u16>()?;
         let sampling = Sampling::from_abi(u64::from(mode) << 32 | u64::from(n));
         self.rig.sample(sampling, snap.into());
@@ -216,12 +216,16 @@ impl Bench {
         match control.sampling() {
             Sampling::All => assert_eq!(sent + lost, 1),
             Sampling::Off => assert_eq!(sent + lost, 0),
-            Sampling::FirstOfFlow(_) | Sampling::OneIn(_) => {}
+            Sampling::FirstOfFlow(_) | Sampling::FirstAndQuestions(_) | Sampling::OneIn(_) => {}
         }
         for (bytes, wire_bytes) in new {
             assert!(given.bytes.starts_with(bytes));
             assert_eq!(*wire_bytes, given.wire_bytes);
-            assert!(bytes.len() <= control.snap_bytes().min(*wire_bytes) as usize);
+            let snap = match control.sampling() {
+                Sampling::FirstAndQuestions(_) => control.snap_bytes().max(SAMPLE_BYTES_MAX),
+                _ => control.snap_bytes(),
+            };
+            assert!(bytes.len() <= snap.min(*wire_bytes) as usize);
         }
     }
 

@@ -4,9 +4,12 @@ use crate::block::{BlockTable, Ruling, suspect};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
-use crate::packet::{FlowKey, Frame, PacketBytes, parse};
-use crate::sample::{Delivery, SampleSink, Sampling};
+use crate::packet::{FlowKey, Frame, PacketBytes, parse, protocol};
+use crate::sample::{Delivery, QUESTIONS_MAX, SAMPLE_BYTES_MAX, SampleSink, Sampling};
 use crate::ticks::Ticks;
+
+/// Port of DNS servers.
+const DNS_PORT: u16 = 53;
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +55,14 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let (packets, ruling) = match self.take(frame, now) {
+        let (accounted, ruling) = match self.take(frame, now) {
             Ok(taken) => taken,
             Err(reason) => {
                 self.row.count(reason);
                 (None, Ruling::PASS)
             }
         };
-        self.sample(frame, packets, ruling);
+        self.sample(frame, accounted, ruling);
         self.row.end();
         if ruling.drops() {
             Verdict::Drop
@@ -68,14 +71,13 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
     }
 
-    /// What was ruled, and the packets that the frame's flow has now; `None` for a frame that is
-    /// dropped.
+    /// What was ruled, and what accounting told; `None` for a frame that is dropped.
     #[inline(always)]
     fn take<P: PacketBytes>(
         &self,
         frame: &Frame<'_, P>,
         now: Ticks,
-    ) -> Result<(Option<u32>, Ruling), Counter> {
+    ) -> Result<(Option<Accounted>, Ruling), Counter> {
         if !self.config.is_current() {
             return Err(Counter::NoFlowSet);
         }
@@ -102,25 +104,41 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             idle_ticks,
             self.row,
         )?;
-        Ok((Some(packets), ruling))
+        let accounted = Accounted {
+            packets,
+            is_question: packet.key.protocol() == protocol::UDP
+                && packet.key.destination_port() == DNS_PORT,
+        };
+        Ok((Some(accounted), ruling))
     }
 
-    /// `packets` is what the frame's flow has now, or `None` for a frame in no flow.
+    /// `accounted` is `None` for a frame in no flow.
     #[inline(always)]
-    fn sample<P: PacketBytes>(&self, frame: &Frame<'_, P>, packets: Option<u32>, ruling: Ruling)
-    where
+    fn sample<P: PacketBytes>(
+        &self,
+        frame: &Frame<'_, P>,
+        accounted: Option<Accounted>,
+        ruling: Ruling,
+    ) where
         S: SampleSink<P>,
     {
+        let mut snap_bytes = self.control.snap_bytes();
         let wanted = match self.control.sampling() {
             Sampling::Off => false,
-            Sampling::FirstOfFlow(n) => packets.is_some_and(|packets| packets <= n),
+            Sampling::FirstOfFlow(n) => accounted.is_some_and(|flow| flow.packets <= n),
+            Sampling::FirstAndQuestions(n) => accounted.is_some_and(|flow| {
+                if flow.is_question {
+                    snap_bytes = SAMPLE_BYTES_MAX;
+                }
+                flow.packets <= n || flow.is_question && flow.packets <= QUESTIONS_MAX
+            }),
             Sampling::OneIn(n) => self.row.one_in(n),
             Sampling::All => true,
         };
         if !wanted && !ruling.is_sampled() {
             return;
         }
-        let captured = frame.wire_bytes.min(self.control.snap_bytes());
+        let captured = frame.wire_bytes.min(snap_bytes);
         let fate = ruling.fate(self.blocks);
         match self.samples.sample(frame, captured, fate) {
             Delivery::Sent => self.row.count(Counter::Samples),
@@ -131,6 +149,15 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             }
         }
     }
+}
+
+/// What accounting a frame tells of its flow.
+#[derive(Clone, Copy)]
+struct Accounted {
+    /// Packets it has now.
+    packets: u32,
+    /// Whether it carries questions to a DNS server.
+    is_question: bool,
 }
 
 /// Index of a flow's set among the sets of one CPU.

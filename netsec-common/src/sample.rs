@@ -9,6 +9,9 @@ pub enum Sampling {
     Off,
     /// The first `n` packets of every flow.
     FirstOfFlow(u32),
+    /// The same, and DNS questions over UDP beyond them: the first [`QUESTIONS_MAX`] of a flow, with
+    /// as many bytes as a sample can carry, as the name is what they are taken for.
+    FirstAndQuestions(u32),
     /// One frame in `n`, flows or not.
     OneIn(u32),
     /// Every frame.
@@ -24,6 +27,7 @@ impl Sampling {
             Self::FirstOfFlow(n) => 1 << 32 | n as u64,
             Self::OneIn(n) => 2 << 32 | n as u64,
             Self::All => 3 << 32,
+            Self::FirstAndQuestions(n) => 4 << 32 | n as u64,
         }
     }
 
@@ -36,6 +40,7 @@ impl Sampling {
             1 => Self::FirstOfFlow(n),
             2 => Self::OneIn(n),
             3 => Self::All,
+            4 => Self::FirstAndQuestions(n),
             _ => Self::Off,
         }
     }
@@ -114,6 +119,10 @@ impl Fate {
         }
     }
 }
+
+/// DNS questions of one flow that [`Sampling::FirstAndQuestions`] takes: a tunnel has shown itself by
+/// then.
+pub const QUESTIONS_MAX: u32 = 512;
 
 /// Most bytes of a frame that a sample can carry.
 ///
@@ -224,7 +233,13 @@ mod tests {
     #[test]
     fn a_sampling_survives_its_word() {
         let all = [Sampling::Off, Sampling::All];
-        let counted = [0, 1, u32::MAX].map(|n| [Sampling::FirstOfFlow(n), Sampling::OneIn(n)]);
+        let counted = [0, 1, u32::MAX].map(|n| {
+            [
+                Sampling::FirstOfFlow(n),
+                Sampling::FirstAndQuestions(n),
+                Sampling::OneIn(n),
+            ]
+        });
         for sampling in all.into_iter().chain(counted.into_iter().flatten()) {
             assert_eq!(Sampling::from_abi(sampling.to_abi()), sampling);
         }
@@ -233,7 +248,7 @@ mod tests {
     #[test]
     fn an_unknown_sampling_is_off() {
         assert_eq!(Sampling::from_abi(0), Sampling::Off, "a zeroed page");
-        assert_eq!(Sampling::from_abi(4 << 32 | 5), Sampling::Off);
+        assert_eq!(Sampling::from_abi(5 << 32 | 5), Sampling::Off);
         assert_eq!(Sampling::from_abi(u64::MAX), Sampling::Off);
     }
 

@@ -54,11 +54,23 @@ impl PacketBytes for FrameBytes {
     }
 
     #[inline(always)]
-    fn merge_offsets(&self, offset: usize) -> usize {
-        // A frame's length has no bits so high, but the verifier does not know: to it, the sum's
-        // seven low bits can be anything, whatever the offset was. A sum, because before Linux 6.10
-        // it follows no other operation by a value that it does not know.
-        (offset + ((self.end - self.start) >> 57)) & 0x7f
+    fn merge<const BITS: u32>(&self, value: usize) -> usize {
+        let mut zero = self.end;
+        // A frame's length has no bits so high, but the verifier does not know: to it, the low bits
+        // of the sum can be anything, whatever the value was. A sum, because before Linux 6.10 it
+        // follows no other operation by a value that it does not know.
+        // SAFETY: a subtraction and a shift.
+        unsafe {
+            asm!(
+                "{zero} -= {start}",
+                "{zero} >>= {shift}",
+                zero = inout(reg) zero,
+                start = in(reg) self.start,
+                shift = const 64 - BITS,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        (value + zero) & ((1 << BITS) - 1)
     }
 }
 

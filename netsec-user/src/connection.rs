@@ -1,15 +1,25 @@
 //! Both directions of a flow, joined: originator and responder.
 
+mod activity;
+mod community;
+mod endpoint;
 mod handshake;
 mod key;
 mod recent;
 mod table;
+pub mod tcp;
 
 use netsec_common::packet::FlowKey;
 
 use crate::hook::HookId;
 use crate::time::WallTime;
 
+pub use community::community_id;
+pub use endpoint::{Endpoint, endpoints};
+pub(crate) use key::KeyHash;
+pub(crate) use key::canonical;
+
+pub use activity::{ANSWER_TIME, Activity, Outcome};
 pub use handshake::{Handshakes, completed};
 pub use recent::{RecentTraffic, Recently};
 pub use table::{ConnectionTable, Ended, Timeouts, View};
@@ -86,7 +96,5 @@ pub enum State {
 
 /// FIN from both sides, or RST from one. Flags are zero but for TCP.
 const fn is_closed(flags: u8, other_flags: u8) -> bool {
-    const FIN: u8 = 0x01;
-    const RST: u8 = 0x04;
-    (flags | other_flags) & RST != 0 || flags & other_flags & FIN != 0
+    (flags | other_flags) & tcp::RST != 0 || flags & other_flags & tcp::FIN != 0
 }

@@ -16,6 +16,7 @@
 //! | `ip multicast`, `ip6 multicast` | the destination is 224.0.0.0 or above, or in ff00::/8 |
 //! | `vlan`, `vlan N` | there is a VLAN tag; the outer or the inner tag is N |
 //! | `src …`, `dst …`, `src or dst …`, `src and dst …` | before `host`, `net`, `port`, `portrange`: which end; either, if not said |
+//! | `orig …`, `resp …`, `orig or resp …`, `orig and resp …` | the same by who began: netsec's own words, for flows and log rows |
 //! | `ip`, `ip6`, `arp`, `rarp` before `host`, `net`, `src`, `dst` | only frames of that kind |
 //! | `tcp`, `udp`, `sctp` before `port`, `portrange`, `src port`, … | only that protocol |
 //! | `not X`, `!X` | X is false; binds tightest |
@@ -24,6 +25,10 @@
 //! | `tcp dst port 80 or 443` | a value alone takes the words of the one before: `tcp dst port 80 or tcp dst port 443` |
 //!
 //! An empty expression is true of everything.
+//!
+//! Of a flow record the source is the originator. Of a log row `src` and `dst` are what the line
+//! says: for an alert of Suricata the sender of the packet, while `orig` began the flow. Who began is
+//! not known of a packet alone, nor in `fast.log`: there `orig` and `resp` mean either end.
 //!
 //! # Where it differs from tcpdump
 //!
@@ -63,7 +68,9 @@ pub use error::{FilterError, Problem};
 
 use expression::Expression;
 use program::Program;
-use subject::Subject;
+use subject::{Originator, Subject};
+
+use crate::log::Record;
 
 /// A filter expression, compiled.
 ///
@@ -104,6 +111,51 @@ impl Filter {
     #[must_use]
     pub fn matches_flow(&self, key: &FlowKey) -> bool {
         self.is_everything() || self.program.holds(&Subject::from_key(key))
+    }
+
+    /// Whether it is true of a connection, whose key goes from originator to responder.
+    #[must_use]
+    pub fn matches_connection(&self, key: &FlowKey) -> bool {
+        self.matches_direction(key, key)
+    }
+
+    /// Whether it is true of one direction of a connection, which goes from originator to responder.
+    #[must_use]
+    pub fn matches_direction(&self, direction: &FlowKey, connection: &FlowKey) -> bool {
+        if self.is_everything() {
+            return true;
+        }
+        let originator = if direction == connection {
+            Originator::Source
+        } else {
+            Originator::Destination
+        };
+        self.program.holds(&Subject {
+            originator,
+            ..Subject::from_key(direction)
+        })
+    }
+
+    /// Whether it is true of a log's record. One without addresses is in no test.
+    #[must_use]
+    pub fn matches_record(&self, record: &Record<'_>) -> bool {
+        if self.is_everything() {
+            return true;
+        }
+        let (tuple, originator) = match record {
+            Record::Zeek(zeek) => (zeek.tuple, Originator::Source),
+            Record::Event(event) => match (event.tuple, event.initiated()) {
+                (tuple, Some(initiated)) if tuple == Some(initiated) => (tuple, Originator::Source),
+                (tuple, Some(_)) => (tuple, Originator::Destination),
+                (tuple, None) if event.kind() == "flow" => (tuple, Originator::Source),
+                (tuple, None) => (tuple, Originator::Unknown),
+            },
+        };
+        let subject = tuple.map_or_else(
+            || Subject::not_ip(0, Vlan::default()),
+            |tuple| Subject::from_tuple(&tuple, originator),
+        );
+        self.program.holds(&subject)
     }
 
     /// Whether it is true of a frame without IP, given its Ethernet type.

@@ -1,5 +1,6 @@
 //! Live traffic: the sensor's outermost loop, which reads the clock.
 
+mod logs;
 mod report;
 mod stop;
 
@@ -11,6 +12,7 @@ use netsec_common::sample::Sampling;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use self::logs::FollowedLogs;
 use self::report::report;
 use self::stop::Stop;
 use crate::block::{Enforcer as _, KernelEnforcer};
@@ -18,6 +20,7 @@ use crate::decide::{Desk, State, Tables, Traffic};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::guard::gather;
 use crate::hook::{Direction, Hook, HookId};
+use crate::log::follow::Feeds;
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
 use crate::source::kernel::{
@@ -32,6 +35,8 @@ const DRAIN: Duration = Duration::from_millis(20);
 /// How often the flow tables are read: every so many times the rings are emptied.
 const DRAINS_PER_READ: u32 = 10;
 
+/// How often positions in logs are kept, in drains: every four seconds.
+const DRAINS_PER_SAVE: u32 = 200;
 /// How often the block table is looked after: every so many readings of the flow tables.
 const READS_PER_UPKEEP: u32 = 5;
 
@@ -107,6 +112,7 @@ pub struct Live {
     duration: Option<Duration>,
     /// Room for samples; empty between two drains.
     samples: Vec<Sample>,
+    logs: Option<FollowedLogs>,
 }
 
 impl Live {
@@ -165,7 +171,13 @@ impl Live {
             stop,
             duration: settings.duration,
             samples: Vec::new(),
+            logs: None,
         })
+    }
+
+    /// Follows logs, whose records go into the pipeline.
+    pub fn follow(&mut self, feeds: Feeds) {
+        self.logs = Some(FollowedLogs::new(feeds));
     }
 
     /// Reads until a signal, the end of the time asked for, or the end of the pipeline's wishes;
@@ -191,15 +203,24 @@ impl Live {
                     self.serve(ask, pipeline);
                     continue;
                 }
+                () = changed(self.logs.as_ref()) => {
+                    // The timer does the rest; what a log says is urgent.
+                    self.read_logs(pipeline)?;
+                    continue;
+                }
                 _ = drains.tick() => {}
             }
             self.drain(pipeline);
+            self.read_logs(pipeline)?;
             count = count.wrapping_add(1);
             if count.is_multiple_of(DRAINS_PER_READ) {
                 self.read(pipeline)?;
                 pipeline
                     .tick(WallTime::now(), &self.readings())
                     .map_err(LiveError::Output)?;
+                if count.is_multiple_of(DRAINS_PER_SAVE) {
+                    self.logs.iter().for_each(FollowedLogs::save);
+                }
             }
             if count.is_multiple_of(DRAINS_PER_READ * READS_PER_UPKEEP) {
                 let now = WallTime::now();
@@ -239,6 +260,11 @@ impl Live {
         }
         self.drain(pipeline);
         self.read(pipeline)?;
+        self.read_logs(pipeline)?;
+        if let Some(logs) = &self.logs {
+            logs.save();
+            logs.report();
+        }
         let readings: Vec<HookReading> = self
             .taps
             .iter()
@@ -264,6 +290,13 @@ impl Live {
         self.samples = in_order.deliver();
     }
 
+    fn read_logs<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        match &mut self.logs {
+            Some(logs) => logs.read(pipeline).map_err(LiveError::Output),
+            None => Ok(()),
+        }
+    }
+
     fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
         for tap in &mut self.taps {
             tap.engine.read(pipeline)?;
@@ -278,6 +311,14 @@ impl Live {
             torn_reads: tap.engine.torn_reads(),
         };
         self.taps.iter_mut().map(reading).collect()
+    }
+}
+
+/// Ready when a log has changed; never without one.
+async fn changed(logs: Option<&FollowedLogs>) {
+    match logs {
+        Some(logs) => logs.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,26 +3,30 @@
 //! An output formats and writes; it decides nothing and reads no clock. Times are traffic times in
 //! UTC. Writers are the caller's: buffered, and a closed pipe comes back as the [`io::Error`] it is.
 
-mod community;
+mod alert;
 mod coverage;
-mod endpoint;
 mod jsonl;
 pub mod number;
+mod rows;
 mod text;
 mod timestamp;
 
 use std::io;
 
-pub use self::community::community_id;
+pub use self::alert::{protocol_name, write_alert};
 pub use self::coverage::{Coverage, Identity, Losses};
-pub use self::endpoint::{Endpoint, endpoints};
 pub use self::jsonl::JsonLines;
+pub use self::rows::{RowForm, RowWriter};
 pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
 use crate::connection::{Connection, EndCause, State};
+pub use crate::connection::{Endpoint, community_id, endpoints};
+use crate::correlate::Told;
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::{Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
+use crate::time::WallTime;
 
 /// Takes what the pipeline found worth saying.
 ///
@@ -45,8 +49,14 @@ pub trait Output {
         cause: EndCause,
     ) -> io::Result<()>;
 
+    /// Writes one step of a finding.
+    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
+
     /// Writes what an interval, or the whole run, held.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+
+    /// Writes what logs say, joined with connections. `now` is traffic time.
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()>;
 
     /// Passes on what the writer holds back.
     fn flush(&mut self) -> io::Result<()>;
@@ -70,8 +80,16 @@ impl<O: Output + ?Sized> Output for Box<O> {
         (**self).connection(connection, state, cause)
     }
 
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        (**self).finding(finding)
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         (**self).summary(summary)
+    }
+
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()> {
+        (**self).told(told, now)
     }
 
     fn flush(&mut self) -> io::Result<()> {

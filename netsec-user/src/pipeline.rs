@@ -1,18 +1,28 @@
 //! From a source's events to what the outputs say.
 
+mod detecting;
+mod logs;
+
 use std::io;
 use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
 use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
+use crate::correlate::Correlator;
+use crate::detect::{DetectSettings, Detectors};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::filter::Filter;
+use crate::finding::Severity;
 use crate::hook::{Hook, HookId};
+use crate::log::{LogError, LogReader};
 use crate::output::Output;
 use crate::packet::{Content, PacketView};
 use crate::summary::{HookSummary, Summary, Tally, Volume};
 use crate::time::WallTime;
+
+/// Activities of connections that are gone, after which the detectors are told at once.
+const ACTIVITIES_MAX: usize = 1 << 16;
 
 /// What the pipeline lets through, and when it sums up.
 #[derive(Clone, Debug)]
@@ -31,6 +41,8 @@ pub struct PipelineSettings {
     pub packet_limit: Option<u64>,
     /// Whether connection records are written.
     pub connections: bool,
+    /// What the detectors look for; `None` switches them off.
+    pub detect: Option<DetectSettings>,
 }
 
 /// What a source knows of one hook at one moment.
@@ -59,7 +71,13 @@ pub struct Pipeline<O> {
     total: Part,
     packets_written: u64,
     ended: Vec<Ended>,
+    detectors: Option<Detectors>,
+    worst: Option<Severity>,
     failed: Option<io::Error>,
+    correlator: Option<Correlator>,
+    /// Logs that are read at the end, when all connections are known.
+    logs: Vec<LogReader>,
+    log_errors: Vec<LogError>,
 }
 
 /// What was counted in a part of the run.
@@ -79,8 +97,16 @@ impl<O: Output> Pipeline<O> {
     /// A pipeline that has seen nothing yet.
     #[must_use]
     pub fn new(settings: PipelineSettings, output: O) -> Self {
+        let mut table = ConnectionTable::new(settings.timeouts, settings.hash_keys);
+        let detect = settings.detect.clone();
+        let detectors = detect.map(|detect| Detectors::new(detect, settings.hash_keys));
+        if detectors.is_some() {
+            table.watch();
+        }
         Self {
-            table: ConnectionTable::new(settings.timeouts, settings.hash_keys),
+            table,
+            detectors,
+            worst: None,
             settings,
             output,
             handshakes: Handshakes::default(),
@@ -92,6 +118,9 @@ impl<O: Output> Pipeline<O> {
             packets_written: 0,
             ended: Vec::new(),
             failed: None,
+            correlator: None,
+            logs: Vec::new(),
+            log_errors: Vec::new(),
         }
     }
 
@@ -161,11 +190,20 @@ impl<O: Output> Pipeline<O> {
         self.table.expire(now, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        if let Some(correlator) = &mut self.correlator {
+            correlator.tick(now);
+            logs::tell(correlator, &mut self.output, now)?;
+        }
+        self.detect(now);
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
             let summary = self.sum_up(&self.interval, due, readings, false);
             self.output.summary(&summary)?;
+            if let Some(correlator) = &mut self.correlator {
+                correlator.compare(now);
+                logs::tell(correlator, &mut self.output, now)?;
+            }
             // A quiet stretch of several intervals gives one summary, not many empty ones.
             let interval_ns = i64::try_from(interval.as_nanos())
                 .unwrap_or(i64::MAX)
@@ -188,7 +226,9 @@ impl<O: Output> Pipeline<O> {
         let mut ended = std::mem::take(&mut self.ended);
         self.table.drain(&mut ended);
         self.write_ended(&mut ended);
+        self.detect_last(now);
         self.check()?;
+        self.finish_logs(now)?;
         self.begin_interval(now, readings);
         let summary = self.sum_up(&self.total, now, readings, true);
         self.output.summary(&summary)?;
@@ -235,6 +275,7 @@ impl<O: Output> Pipeline<O> {
             ended: part.ended,
             active: self.table.len() as u64,
             read: part.read,
+            findings: self.detect_totals().unwrap_or_default().campaigns,
             torn_reads: torn_reads.saturating_sub(part.torn_reads),
         }
     }
@@ -242,7 +283,7 @@ impl<O: Output> Pipeline<O> {
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
             self.handshakes.note(&connection);
-            if !self.settings.filter.matches_flow(&connection.key) {
+            if !self.settings.filter.matches_connection(&connection.key) {
                 continue;
             }
             self.interval.ended += 1;
@@ -282,6 +323,9 @@ impl<O: Output> Sink for Pipeline<O> {
             return;
         }
         let view = PacketView::decode(&sample);
+        if let Some(detectors) = &mut self.detectors {
+            detectors.packet(sample.time, &view);
+        }
         if self.wants(&view) {
             self.packets_written += 1;
             self.failed = self.output.packet(&sample, &view).err();
@@ -301,11 +345,24 @@ impl<O: Output> Sink for Pipeline<O> {
         let view = self.table.apply(interface, delta, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        if self.table.activities_waiting() >= ACTIVITIES_MAX
+            && let Some(detectors) = &mut self.detectors
+        {
+            self.table
+                .activities_gone(|activity| detectors.activity(activity));
+        }
         let Some(view) = view else { return };
-        if self.settings.filter.matches_flow(&delta.key) {
+        if let Some(correlator) = &mut self.correlator {
+            correlator.delta(delta, &view.key, view.opened);
+        }
+        if self
+            .settings
+            .filter
+            .matches_direction(&delta.key, &view.key)
+        {
             self.interval.tally.add(delta, &view.key);
         }
-        if view.opened && self.settings.filter.matches_flow(&view.key) {
+        if view.opened && self.settings.filter.matches_connection(&view.key) {
             self.interval.opened += 1;
         }
     }

@@ -16,7 +16,8 @@ use crate::time::WallTime;
 
 pub use error::ReplayError;
 
-/// Traffic time between two readings of the flow tables.
+/// Traffic time between two readings of the flow tables: at whole seconds, so that what a reading
+/// gives belongs to one second wherever the capture begins.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Frames between two looks at the progress and at whether to stop.
@@ -143,7 +144,7 @@ impl TrafficClock {
         self.now = Some(time);
         let due = time >= self.next_tick || self.next_tick == WallTime::default();
         if due {
-            self.next_tick = time.plus(TICK);
+            self.next_tick = time.whole(TICK).plus(TICK);
         }
         due
     }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use netsec_common::ledger::Snapshot;
 
+use crate::finding::Kind;
 use crate::hook::HookId;
 use crate::time::WallTime;
 
@@ -78,6 +79,8 @@ pub struct Summary {
     pub active: u64,
     /// Packets that the interval's flow deltas accounted for, whatever the filter.
     pub read: Volume,
+    /// Campaigns begun since the start, by kind.
+    pub findings: Vec<(Kind, u64)>,
     /// Slots that could not be read because a packet was being counted each time: read next time.
     pub torn_reads: u64,
 }

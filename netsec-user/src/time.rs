@@ -1,10 +1,14 @@
 //! Wall time, and the one place that reads a clock.
 
+mod span;
+
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
+
+pub use self::span::{NotATimeSpan, Span, TimeSpan};
 
 /// A point in UTC wall time: nanoseconds since 1970, from 1677 to 2262.
 ///
@@ -61,6 +65,13 @@ impl WallTime {
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         self.plus_ns(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    /// The last whole multiple of `unit` since 1970 that is not after it.
+    #[must_use]
+    pub fn whole(self, unit: Duration) -> Self {
+        let unit = i64::try_from(unit.as_nanos()).unwrap_or(i64::MAX).max(1);
+        Self(self.0.saturating_sub(self.0.rem_euclid(unit)))
     }
 
     fn timestamp(self) -> Timestamp {

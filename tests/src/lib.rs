@@ -1,5 +1,6 @@
 //! netsec's tests against the real kernel, real captures and real peers.
 
+pub mod anomaly;
 pub mod binary;
 pub mod data;
 pub mod flows;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
+use netsec_user::detect::DetectSettings;
 use netsec_user::filter::Filter;
 use netsec_user::output::{JsonLines, Output, Sensor, Style, Text};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
@@ -114,31 +115,72 @@ pub fn lines_for_people(file: &Path) -> anyhow::Result<String> {
 }
 
 fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
-    let idle = Duration::from_secs(60);
-    let engine = EngineSettings {
+    Play {
         slots: 1 << 16,
         sampling: Sampling::All,
-        snap_bytes: 192,
-        idle_timeout: idle,
+        interval: Duration::from_secs(5),
         hash_keys: FIXED_HASH_KEYS,
-    };
-    let settings = PipelineSettings {
-        filter: Filter::everything(),
-        timeouts: Timeouts {
-            idle,
-            active: Duration::from_secs(300),
-            closed: Duration::from_secs(2),
-            connections_max: 1 << 20,
-        },
-        hash_keys: FIXED_HASH_KEYS,
-        interval: Some(Duration::from_secs(5)),
-        top: 5,
-        packet_limit: None,
-        connections: true,
-    };
-    let mut capture = Capture::open(file)?;
-    let mut pipeline = Pipeline::new(settings, output);
-    replay(&mut capture, &engine, &mut pipeline, |_| true)
-        .with_context(|| file.display().to_string())?;
-    capture.end().cloned().context("the replay stopped early")
+        detect: None,
+    }
+    .play(file, output)
+}
+
+/// How a capture is replayed.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Slots of the flow table.
+    pub slots: u32,
+    /// Which packets are sampled.
+    pub sampling: Sampling,
+    /// Time between two summaries.
+    pub interval: Duration,
+    /// Keys of all hashes.
+    pub hash_keys: [u32; 10],
+    /// What the detectors look for.
+    pub detect: Option<DetectSettings>,
+}
+
+impl Play {
+    /// The JSON Lines of a replay.
+    ///
+    /// # Errors
+    ///
+    /// When the capture cannot be read, or a line is no JSON.
+    pub fn lines(&self, file: &Path) -> anyhow::Result<Vec<Value>> {
+        let mut out = Vec::new();
+        self.play(file, JsonLines::new(&mut out, Sensor::default()))?;
+        let lines = str::from_utf8(&out)?.lines();
+        lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    fn play(&self, file: &Path, output: impl Output) -> anyhow::Result<End> {
+        let idle = Duration::from_secs(60);
+        let engine = EngineSettings {
+            slots: self.slots,
+            sampling: self.sampling,
+            snap_bytes: 192,
+            idle_timeout: idle,
+            hash_keys: self.hash_keys,
+        };
+        let settings = PipelineSettings {
+            filter: Filter::everything(),
+            timeouts: Timeouts {
+                idle,
+                active: Duration::from_secs(300),
+                closed: Duration::from_secs(2),
+                connections_max: 1 << 20,
+            },
+            hash_keys: self.hash_keys,
+            interval: Some(self.interval),
+            top: 5,
+            packet_limit: None,
+            connections: true,
+            detect: self.detect.clone(),
+        };
+        let mut capture = Capture::open(file)?;
+        let mut pipeline = Pipeline::new(settings, output);
+        replay(&mut capture, &engine, &mut pipeline, |_| true)
+            .with_context(|| file.display().to_string())?;
+        capture.end().cloned().context("the replay stopped early")
+    }
 }

@@ -15,7 +15,7 @@ use crate::binary;
 use crate::netns::wait_for;
 
 /// How long a command may take to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Said on standard error for each interface once frames are counted.
 const ATTACHED: &str = "XDP attached in";

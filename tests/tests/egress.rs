@@ -177,9 +177,12 @@ fn a_forwarded_frame_is_counted_once() {
     let own = hook(&outcome, "ra", "egress").unwrap().0 + hook(&outcome, "rb", "egress").unwrap().0;
     let arp = number(&stats, "/arp").unwrap();
     assert!(own <= arp, "{own} of {arp} ARP frames: {stats}");
-    let forwarded = number(&stats, "/coverage/forwarded").unwrap();
-    let ipv4 = number(&stats, "/ipv4").unwrap();
-    assert_eq!(forwarded, ipv4, "what went out had come in: {stats}");
+    // The router's kernel may join segments into larger frames (GRO): fewer go out than came in.
+    let forwarded = |what: &str| number(&stats, &format!("/coverage/forwarded{what}")).unwrap();
+    assert!((1..=number(&stats, "/ipv4").unwrap()).contains(&forwarded("")));
+    let payload = (SENT_BYTES + ANSWER_BYTES) as u64;
+    let bytes = number(&stats, "/bytes").unwrap();
+    assert!((payload..=bytes).contains(&forwarded("_bytes")), "{stats}");
     assert_eq!(number(&stats, "/frames").unwrap(), from_a + from_b + own);
     // Each interface keeps its own half: what came in there.
     let there = connection(&outcome, "ra").unwrap();

@@ -13,13 +13,14 @@ pub trait PacketBytes {
     /// which the verifier wants to see.
     fn header<const N: usize>(&self, offset: usize) -> Option<Self::Header<'_, N>>;
 
-    /// The same offset, which is under 128.
+    /// The same value, which is below 2 to the power of `BITS`.
     ///
-    /// Where paths meet that came by different offsets, the verifier walks what follows once for
-    /// each of them. The kernel's bytes make it forget the difference.
+    /// Where paths meet that came by different values, the verifier walks what follows once for each
+    /// of them. The kernel's bytes make it forget the difference.
     #[inline(always)]
-    fn merge_offsets(&self, offset: usize) -> usize {
-        offset
+    fn merge<const BITS: u32>(&self, value: usize) -> usize {
+        debug_assert!(value >> BITS == 0, "{value} has more than {BITS} bits");
+        value
     }
 }
 

@@ -14,6 +14,13 @@ const FRAGMENT_BYTES: usize = 8;
 /// for destination options.
 const EXTENSIONS_MAX: usize = 8;
 
+/// Link headers have no more bits of bytes: 255 that a capture says to skip, two tags, eight labels.
+const LINK_BITS: u32 = 9;
+
+/// Offsets of payloads have no more bits: a link header, an IPv6 header, and [`EXTENSIONS_MAX`]
+/// extension headers of 2048 bytes.
+const OFFSET_BITS: u32 = 15;
+
 /// IPv6 extension headers (IANA "IPv6 extension header types").
 mod extension {
     pub(super) const HOP_BY_HOP: u8 = 0;
@@ -32,7 +39,7 @@ pub(super) fn read<P: PacketBytes>(
     network: &Network,
     row: &Row,
 ) -> Result<Packet, Counter> {
-    let offset = frame.bytes.merge_offsets(network.offset);
+    let offset = frame.bytes.merge::<LINK_BITS>(network.offset);
     let (addresses, payload) = match network.version {
         Version::V4 => read_v4(frame, offset, row)?,
         Version::V6 => read_v6(frame, offset, row)?,
@@ -166,7 +173,8 @@ fn walk_extensions<P: PacketBytes>(
             .header::<2>(payload.offset)
             .ok_or(Counter::Ipv6ExtensionTruncated)?;
         payload.protocol = header.byte::<0>();
-        payload.offset += (usize::from(header.byte::<1>()) + more) * unit_bytes;
+        let next = payload.offset + (usize::from(header.byte::<1>()) + more) * unit_bytes;
+        payload.offset = bytes.merge::<OFFSET_BITS>(next);
         if payload.offset > payload.end {
             return Err(Counter::Ipv6ExtensionTruncated);
         }
@@ -195,7 +203,7 @@ fn read_fragment<P: PacketBytes>(
         payload.fragment = true;
     }
     payload.protocol = header.byte::<0>();
-    payload.offset += FRAGMENT_BYTES;
+    payload.offset = bytes.merge::<OFFSET_BITS>(payload.offset + FRAGMENT_BYTES);
     payload.later_fragment = later;
     if payload.offset > payload.end {
         return Err(Counter::Ipv6ExtensionTruncated);

@@ -12,7 +12,7 @@ pub(super) fn opposite(key: &FlowKey) -> Option<FlowKey> {
 }
 
 /// The smaller of a key and its opposite, and whether that is the opposite.
-pub(super) fn canonical(key: &FlowKey) -> (FlowKey, bool) {
+pub(crate) fn canonical(key: &FlowKey) -> (FlowKey, bool) {
     match opposite(key) {
         Some(opposite) if opposite < *key => (opposite, true),
         _ => (*key, false),
@@ -21,12 +21,12 @@ pub(super) fn canonical(key: &FlowKey) -> (FlowKey, bool) {
 
 /// Hashes flow keys with the engine's seeded hash, so that a sender cannot aim at one bucket.
 #[derive(Clone, Debug)]
-pub(super) struct KeyHash {
+pub(crate) struct KeyHash {
     keys: [u32; 10],
 }
 
 impl KeyHash {
-    pub(super) const fn new(keys: [u32; 10]) -> Self {
+    pub(crate) const fn new(keys: [u32; 10]) -> Self {
         Self { keys }
     }
 }
@@ -46,7 +46,7 @@ impl BuildHasher for KeyHash {
 /// NH (RFC 4418, 5.2.2) over the words as they come, as
 /// [`flow_hash`](netsec_common::flow::flow_hash) has it.
 #[derive(Debug)]
-pub(super) struct KeyHasher {
+pub(crate) struct KeyHasher {
     keys: [u32; 10],
     word: usize,
     sum: u64,

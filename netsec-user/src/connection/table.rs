@@ -1,21 +1,20 @@
 //! The table of open connections, bounded in size and in time.
 
+mod entry;
+
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry as MapEntry;
 use netsec_common::block::Prefix;
-use netsec_common::packet::{FlowKey, protocol};
+use netsec_common::packet::FlowKey;
 
-use super::key::{KeyHash, canonical, opposite};
-use super::{Connection, EndCause, Side, is_closed};
+use self::entry::Entry;
+use super::activity::Activity;
+use super::key::{KeyHash, canonical};
+use super::{Connection, EndCause};
 use crate::event::FlowDelta;
-use crate::hook::HookId;
 use crate::time::WallTime;
-
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const SYN_ACK: u8 = 0x12;
 
 /// When connections end, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,27 +52,34 @@ pub struct View {
 pub struct ConnectionTable {
     entries: IndexMap<Key, Entry, KeyHash>,
     timeouts: Timeouts,
+    watch: Watch,
+}
+
+/// For those who want to know what connections do.
+#[derive(Debug, Default)]
+struct Watch {
+    wanted: bool,
+    /// When it was last told.
+    since: WallTime,
+    /// Of connections that have left the table since.
+    gone: Vec<Activity>,
+}
+
+impl Watch {
+    /// Keeps what is still to be told of a connection that leaves the table.
+    fn leave(&mut self, key: &Key, entry: &mut Entry, cause: EndCause) {
+        if self.wanted {
+            let last = entry.last();
+            self.gone
+                .extend(entry.activity(&key.flow, self.since, last, Some(cause)));
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     flow: FlowKey,
     interface: u16,
-}
-
-/// Two half connections: that of the canonical key, and its opposite.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hook: HookId,
-    halves: [Half; 2],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Half {
-    side: Side,
-    first_tcp_flags: u8,
-    /// First and last packet, once there was one.
-    times: Option<(WallTime, WallTime)>,
 }
 
 impl ConnectionTable {
@@ -83,6 +89,38 @@ impl ConnectionTable {
         Self {
             entries: IndexMap::with_hasher(KeyHash::new(hash_keys)),
             timeouts,
+            watch: Watch::default(),
+        }
+    }
+
+    /// Keeps from now on what [`activities`](Self::activities) tells.
+    pub const fn watch(&mut self) {
+        self.watch.wanted = true;
+    }
+
+    /// Activities that wait to be told, of connections that have left the table.
+    #[must_use]
+    pub const fn activities_waiting(&self) -> usize {
+        self.watch.gone.len()
+    }
+
+    /// Tells what the connections did since the last time: first those that have left the table, in
+    /// the order in which they did, then those in it.
+    pub fn activities(&mut self, now: WallTime, mut tell: impl FnMut(&Activity)) {
+        self.activities_gone(&mut tell);
+        let since = self.watch.since;
+        for (key, entry) in &mut self.entries {
+            if let Some(activity) = entry.activity(&key.flow, since, now, None) {
+                tell(&activity);
+            }
+        }
+        self.watch.since = now;
+    }
+
+    /// As [`activities`](Self::activities), of the connections that have left the table only.
+    pub fn activities_gone(&mut self, mut tell: impl FnMut(&Activity)) {
+        for activity in self.watch.gone.drain(..) {
+            tell(&activity);
         }
     }
 
@@ -121,6 +159,7 @@ impl ConnectionTable {
                 let entry = occupied.into_mut();
                 if entry.is_reused_by(flipped, delta) {
                     ended.push(entry.end(&flow, EndCause::TcpReuse));
+                    self.watch.leave(&key, entry, EndCause::TcpReuse);
                     *entry = Entry::new(delta.hook);
                     opened = true;
                 }
@@ -162,7 +201,10 @@ impl ConnectionTable {
                     entry.restart();
                     return true;
                 }
-                Some(cause) => ended.push(entry.end(&key.flow, cause)),
+                Some(cause) => {
+                    ended.push(entry.end(&key.flow, cause));
+                    self.watch.leave(key, entry, cause);
+                }
             }
             false
         });
@@ -172,12 +214,12 @@ impl ConnectionTable {
     /// Takes out every connection, oldest first.
     pub fn drain(&mut self, ended: &mut Vec<Ended>) {
         let start = ended.len();
-        ended.extend(
-            self.entries
-                .drain(..)
-                .filter(|(_, entry)| entry.has_packets())
-                .map(|(key, entry)| entry.end(&key.flow, EndCause::Shutdown)),
-        );
+        for (key, mut entry) in self.entries.drain(..) {
+            if entry.has_packets() {
+                ended.push(entry.end(&key.flow, EndCause::Shutdown));
+            }
+            self.watch.leave(&key, &mut entry, EndCause::Shutdown);
+        }
         sort(ended.get_mut(start..).unwrap_or_default());
     }
 
@@ -191,8 +233,11 @@ impl ConnectionTable {
         let start = ended.len();
         self.entries.retain(|key, entry| {
             let keep = entry.last() > limit;
-            if !keep && entry.has_packets() {
-                ended.push(entry.end(&key.flow, EndCause::TableFull));
+            if !keep {
+                if entry.has_packets() {
+                    ended.push(entry.end(&key.flow, EndCause::TableFull));
+                }
+                self.watch.leave(key, entry, EndCause::TableFull);
             }
             keep
         });
@@ -203,161 +248,6 @@ impl ConnectionTable {
 /// By first packet, then by key, so that the order does not depend on the table's.
 fn sort(ended: &mut [Ended]) {
     ended.sort_by_key(|ended| (ended.connection.start, ended.connection.key));
-}
-
-impl Entry {
-    fn new(hook: HookId) -> Self {
-        Self {
-            hook,
-            halves: [Half::default(); 2],
-        }
-    }
-
-    const fn half_mut(&mut self, flipped: bool) -> &mut Half {
-        let [straight, opposite] = &mut self.halves;
-        if flipped { opposite } else { straight }
-    }
-
-    /// Whether the delta belongs to a later TCP connection between the same endpoints.
-    fn is_reused_by(&self, flipped: bool, delta: &FlowDelta) -> bool {
-        let [straight, opposite] = &self.halves;
-        let half = if flipped { opposite } else { straight };
-        delta.opened
-            && delta.first_tcp_flags & SYN != 0
-            // Within one tick it may be the same connection on another CPU.
-            && half.times.is_some_and(|(_, last)| last < delta.first)
-            && self.is_closed()
-    }
-
-    fn is_closed(&self) -> bool {
-        let [a, b] = self.halves;
-        is_closed(a.side.tcp_flags, b.side.tcp_flags)
-    }
-
-    fn has_packets(&self) -> bool {
-        self.halves.iter().any(|half| half.side.packets != 0)
-    }
-
-    fn last(&self) -> WallTime {
-        let times = self.halves.iter().filter_map(|half| half.times);
-        times.map(|(_, last)| last).max().unwrap_or_default()
-    }
-
-    fn first(&self) -> WallTime {
-        let times = self.halves.iter().filter_map(|half| half.times);
-        times.map(|(first, _)| first).min().unwrap_or_default()
-    }
-
-    fn due(&self, now: WallTime, timeouts: &Timeouts) -> Option<EndCause> {
-        let quiet = now.since(self.last());
-        if !timeouts.idle.is_zero() && quiet >= timeouts.idle {
-            return Some(EndCause::IdleTimeout);
-        }
-        if quiet >= timeouts.closed && self.is_closed() {
-            return Some(EndCause::Closed);
-        }
-        let active = !timeouts.active.is_zero() && now.since(self.first()) >= timeouts.active;
-        (active && self.has_packets()).then_some(EndCause::ActiveTimeout)
-    }
-
-    /// Forgets what was reported; who began it is kept.
-    fn restart(&mut self) {
-        let last = self.last();
-        for half in &mut self.halves {
-            half.side.packets = 0;
-            half.side.bytes = 0;
-            half.times = half.times.map(|_| (last, last));
-        }
-    }
-
-    /// The key from originator to responder, and whether that is the opposite of `flow`.
-    fn oriented(&self, flow: &FlowKey) -> (FlowKey, bool) {
-        let opposite = opposite(flow).filter(|key| self.is_opposite_originator(flow, key));
-        opposite.map_or((*flow, false), |key| (key, true))
-    }
-
-    /// The originator sent the SYN; failing that, the first packet; failing that, it has the
-    /// higher port, or is the one that sent an ICMP request.
-    fn is_opposite_originator(&self, flow: &FlowKey, opposite: &FlowKey) -> bool {
-        let [straight, other] = &self.halves;
-        let (Some((first, _)), Some((other_first, _))) = (straight.times, other.times) else {
-            let half = if straight.times.is_some() {
-                straight
-            } else {
-                other
-            };
-            // Alone, a SYN-ACK or a RST still says that the other side began.
-            let flags = half.first_tcp_flags;
-            let answers = flags & SYN_ACK == SYN_ACK || flags & RST != 0;
-            return straight.times.is_some() == answers;
-        };
-        let handshake = |half: &Half| half.first_tcp_flags & SYN_ACK;
-        match (handshake(straight), handshake(other)) {
-            (SYN, other) if other != SYN => false,
-            (straight, SYN) if straight != SYN => true,
-            (SYN_ACK, other) if other != SYN_ACK => true,
-            (straight, SYN_ACK) if straight != SYN_ACK => false,
-            _ if first != other_first => other_first < first,
-            // Both in one tick of the kernel's clock.
-            _ => is_request(opposite) && !is_request(flow),
-        }
-    }
-
-    fn end(&self, flow: &FlowKey, cause: EndCause) -> Ended {
-        let (key, flipped) = self.oriented(flow);
-        let [a, b] = self.halves;
-        let (originator, responder) = if flipped { (b, a) } else { (a, b) };
-        Ended {
-            connection: Connection {
-                hook: self.hook,
-                key,
-                start: self.first(),
-                end: self.last(),
-                originator: originator.side,
-                responder: responder.side,
-            },
-            cause,
-        }
-    }
-}
-
-/// Whether a flow looks like the originator's: towards the lower port, or an ICMP request.
-const fn is_request(key: &FlowKey) -> bool {
-    match key.protocol() {
-        protocol::ICMP => matches!(key.source_port(), 8 | 10 | 13 | 15 | 17),
-        protocol::ICMPV6 => matches!(key.source_port(), 128 | 130 | 133 | 135 | 139 | 144),
-        _ => key.destination_port() < key.source_port(),
-    }
-}
-
-impl Half {
-    fn add(&mut self, delta: &FlowDelta) {
-        // A flow goes on after its connection was written out: what is new began just now.
-        let first = if delta.opened {
-            delta.first
-        } else {
-            delta.last
-        };
-        self.times = Some(match self.times {
-            None => {
-                self.first_tcp_flags = delta.first_tcp_flags;
-                (first, delta.last)
-            }
-            Some((start, last)) => {
-                // A flow's packets may pass several CPUs, each with a slot of its own that was
-                // opened at another packet; two of them can open in one tick.
-                let earlier = first < start;
-                let opens = first == start && delta.first_tcp_flags & SYN != 0;
-                if earlier || opens {
-                    self.first_tcp_flags = delta.first_tcp_flags;
-                }
-                (start.min(first), last.max(delta.last))
-            }
-        });
-        self.side.packets += delta.packets;
-        self.side.bytes += delta.bytes;
-        self.side.tcp_flags |= delta.tcp_flags;
-    }
 }
 
 #[cfg(test)]

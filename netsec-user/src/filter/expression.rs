@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::names::{self, Meaning, ethertype};
-use super::subject::Subject;
+use super::subject::{Originator, Subject};
 
 /// An expression. Recursion is as deep as the parser let parentheses and `not` nest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) enum Side {
     Destination,
     Either,
     Both,
+    Originator,
+    Responder,
 }
 
 /// Addresses that agree with `value` in the bits of `mask`; `value` has no other bits.
@@ -117,7 +119,7 @@ impl Test {
                         ethertype::IPV4 | ethertype::ARP | ethertype::RARP
                     ),
                 };
-                kind && side.holds(subject.addresses, |address| {
+                kind && side.holds(subject.originator, subject.addresses, |address| {
                     address & network.mask == network.value
                 })
             }
@@ -128,7 +130,9 @@ impl Test {
                 high,
             } => {
                 (protocol.is_none() || protocol == subject.protocol)
-                    && side.holds(subject.ports, |port| low <= port && port <= high)
+                    && side.holds(subject.originator, subject.ports, |port| {
+                        low <= port && port <= high
+                    })
             }
             Self::Vlan(None) => subject.vlan.outer != 0 || subject.vlan.inner != 0,
             Self::Vlan(Some(id)) => subject.vlan.outer == id || subject.vlan.inner == id,
@@ -138,15 +142,26 @@ impl Test {
 
 impl Side {
     #[inline]
-    fn holds<T>(self, ends: Option<(T, T)>, test: impl Fn(T) -> bool) -> bool {
+    fn holds<T>(
+        self,
+        originator: Originator,
+        ends: Option<(T, T)>,
+        test: impl Fn(T) -> bool,
+    ) -> bool {
         let Some((source, destination)) = ends else {
             return false;
         };
-        match self {
-            Self::Source => test(source),
-            Self::Destination => test(destination),
-            Self::Either => test(source) || test(destination),
-            Self::Both => test(source) && test(destination),
+        match (self, originator) {
+            (Self::Source, _)
+            | (Self::Originator, Originator::Source)
+            | (Self::Responder, Originator::Destination) => test(source),
+            (Self::Destination, _)
+            | (Self::Originator, Originator::Destination)
+            | (Self::Responder, Originator::Source) => test(destination),
+            (Self::Either, _) | (Self::Originator | Self::Responder, Originator::Unknown) => {
+                test(source) || test(destination)
+            }
+            (Self::Both, _) => test(source) && test(destination),
         }
     }
 
@@ -157,6 +172,8 @@ impl Side {
             Self::Destination => "dst ",
             Self::Either => "",
             Self::Both => "src and dst ",
+            Self::Originator => "orig ",
+            Self::Responder => "resp ",
         }
     }
 }

@@ -49,9 +49,11 @@ const KEYWORDS: [(&str, Meaning); 17] = [
 ];
 
 /// Words with another place in the grammar.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 17] = [
     "src",
     "dst",
+    "orig",
+    "resp",
     "host",
     "net",
     "mask",
@@ -196,6 +198,8 @@ pub(super) fn similar(word: &str) -> Option<String> {
         "icmpv6" => "icmp6",
         "source" => "src",
         "destination" | "dest" => "dst",
+        "originator" | "initiator" => "orig",
+        "responder" => "resp",
         "network" => "net",
         "ports" => "portrange",
         "protocol" => "proto",

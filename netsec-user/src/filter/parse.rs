@@ -194,7 +194,7 @@ impl<'a> Parser<'a> {
         Ok(None)
     }
 
-    /// `[src|dst|…] [host|net|port|portrange]` or `proto`; `None` when nothing of it is there.
+    /// `[src|dst|orig|resp|…] [host|net|port|portrange]` or `proto`; `None` when nothing of it is there.
     fn qualifiers(
         &mut self,
         protocol: Option<(Token<'a>, Meaning)>,
@@ -224,11 +224,13 @@ impl<'a> Parser<'a> {
         Ok(Some(qualifiers))
     }
 
-    /// `src`, `dst`, or both with `or` or `and` between; `last` becomes the last of these words.
+    /// `src`, `dst`, `orig`, `resp`, or a pair of them with `or` or `and` between; `last` becomes the last of these words.
     fn side(&mut self, last: &mut Token<'a>) -> Option<Side> {
         let (first, other) = match (self.peeked.kind, self.peeked.text) {
             (TokenKind::Word, "src") => (Side::Source, "dst"),
             (TokenKind::Word, "dst") => (Side::Destination, "src"),
+            (TokenKind::Word, "orig") => (Side::Originator, "resp"),
+            (TokenKind::Word, "resp") => (Side::Responder, "orig"),
             _ => return None,
         };
         *last = self.next();

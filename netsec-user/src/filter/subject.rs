@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use netsec_common::packet::{FlowKey, Vlan};
+use netsec_common::packet::{FlowKey, Vlan, protocol};
 
 use super::names::ethertype;
+use crate::log::Tuple;
 
 /// A flow, a packet of it, or a frame without IP, in the form the tests read.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,16 @@ pub(super) struct Subject {
     /// Source and destination port, where there are ports and they are known.
     pub(super) ports: Option<(u16, u16)>,
     pub(super) vlan: Vlan,
+    pub(super) originator: Originator,
+}
+
+/// Which end began the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Originator {
+    Source,
+    Destination,
+    /// Of a packet alone nobody knows.
+    Unknown,
 }
 
 impl Subject {
@@ -34,6 +45,28 @@ impl Subject {
             // Both zero is how a key says that it is of later fragments.
             ports: (key.has_ports() && ports != (0, 0)).then_some(ports),
             vlan: key.vlan(),
+            originator: Originator::Unknown,
+        }
+    }
+
+    /// A line of a log. VLAN tags are not told by all logs, and are in no test of them.
+    pub(super) fn from_tuple(tuple: &Tuple, originator: Originator) -> Self {
+        let is_v4 = tuple.source.is_ipv4() && tuple.destination.is_ipv4();
+        // A log that names no protocol is about one that has ports.
+        let numbered = tuple
+            .protocol
+            .is_none_or(|number| matches!(number, protocol::TCP | protocol::UDP | protocol::SCTP));
+        Self {
+            ethertype: if is_v4 {
+                ethertype::IPV4
+            } else {
+                ethertype::IPV6
+            },
+            protocol: tuple.protocol,
+            addresses: Some((bits(tuple.source), bits(tuple.destination))),
+            ports: numbered.then_some((tuple.source_port, tuple.destination_port)),
+            vlan: Vlan::default(),
+            originator,
         }
     }
 
@@ -44,6 +77,7 @@ impl Subject {
             addresses: None,
             ports: None,
             vlan,
+            originator: Originator::Unknown,
         }
     }
 

@@ -10,6 +10,7 @@ use netsec_common::sample::Fate;
 use super::Sensor;
 use crate::connection::{Connection, Side};
 use crate::event::Sample;
+use crate::finding::{Evidence, Finding, Kind, Party, Severity, State, campaign_id};
 use crate::hook::{Direction, Hook, HookId};
 use crate::summary::{HookSummary, Service, Summary, Talker, Volume};
 use crate::time::WallTime;
@@ -131,6 +132,26 @@ pub(super) fn summary() -> Summary {
         ended: 2201,
         active: 14_022,
         read: volume(12_300, 9_870_000),
+        findings: Vec::new(),
         torn_reads: 3,
+    }
+}
+
+pub(super) fn finding() -> Finding {
+    let attacker = Party::Host([10, 0, 0, 1].into());
+    let victim = Party::Host([10, 0, 0, 2].into());
+    Finding {
+        id: campaign_id(Kind::ScanVertical, &attacker, &victim, None, NOON),
+        kind: Kind::ScanVertical,
+        severity: Severity::High,
+        state: State::Start,
+        attacker,
+        attacker_proven: true,
+        victim,
+        service: Some((protocol::TCP, None)),
+        start: NOON,
+        end: NOON.plus_ns(1_200_000_000),
+        evidence: Evidence::new().count("ports", 1000).number("seconds", 1.2),
+        message: "1000 TCP ports tried in 1.2s".into(),
     }
 }

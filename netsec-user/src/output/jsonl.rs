@@ -1,27 +1,35 @@
 //! EVE-shaped JSON Lines for programs: one object a line, field names as in Suricata's EVE.
 //!
-//! `event_type` is `packet`, `flow` or `stats`. Times are traffic times in UTC; what EVE has no
+//! `event_type` is `packet`, `flow`, `finding` or `stats`. Times are traffic times in UTC; what EVE has no
 //! field for stands under `netsec`. A text that a packet or capture chose comes out as a JSON
 //! string whatever bytes it holds.
 
+mod finding;
 mod flow;
 mod packet;
 mod stats;
+mod told;
 mod value;
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use self::finding::FindingLine;
 use self::flow::FlowLine;
 use self::packet::PacketLine;
 use self::stats::StatsLine;
+use self::told::ToldLine;
+pub(super) use self::told::role;
 use super::{Coverage, Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
+use crate::correlate::Told;
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::Hook;
 use crate::packet::PacketView;
 use crate::summary::Summary;
+use crate::time::WallTime;
 
 /// Writes JSON Lines to `out`.
 #[derive(Debug)]
@@ -68,9 +76,18 @@ impl<W: Write> Output for JsonLines<W> {
         write_line(&mut self.out, &mut self.line, &line)
     }
 
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        write_line(&mut self.out, &mut self.line, &FindingLine::new(finding))
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         let coverage = Coverage::of(summary);
         let line = StatsLine::new(&self.sensor, summary, &coverage);
+        write_line(&mut self.out, &mut self.line, &line)
+    }
+
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()> {
+        let line = ToldLine::new(&self.sensor, told, now);
         write_line(&mut self.out, &mut self.line, &line)
     }
 

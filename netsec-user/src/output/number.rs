@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::time::Span;
+
 /// A number with a comma between thousands: `12,345`.
 #[derive(Clone, Copy, Debug)]
 pub struct Grouped(pub u64);
@@ -67,27 +69,6 @@ impl fmt::Display for Si {
         }
         let decimals = usize::from(!whole);
         write!(f, "{value:.decimals$} {prefix}{}", self.unit)
-    }
-}
-
-/// A duration in its two largest units: `640us`, `12ms`, `3.2s`, `2m03s`, `3h04m`, `12d03h`.
-///
-/// Always rounded down.
-#[derive(Clone, Copy, Debug)]
-pub struct Span(pub Duration);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0 if self.0.is_zero() => f.write_str("0s"),
-            0 if self.0.as_micros() < 1000 => write!(f, "{}us", self.0.as_micros()),
-            0 => write!(f, "{}ms", self.0.as_millis()),
-            1..60 => write!(f, "{seconds}.{}s", self.0.subsec_millis() / 100),
-            60..3600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
-            3600..86400 => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-            _ => write!(f, "{}d{:02}h", seconds / 86400, seconds / 3600 % 24),
-        }
     }
 }
 

@@ -1,14 +1,16 @@
-//! Text for people: one line a packet and a connection, one block a summary.
+//! Text for people: one line a packet, a connection and a finding, one block a summary.
 //!
 //! On a terminal columns are aligned and coloured; in a pipe words are parted by single spaces and
 //! there is no escape code. Whatever a packet or a capture file holds, no control character of it
 //! reaches the terminal.
 
 mod connection;
+mod finding;
 mod line;
 mod packet;
 mod style;
 mod summary;
+mod told;
 
 use std::io::{self, Write};
 
@@ -17,10 +19,13 @@ use self::line::Paint;
 pub use self::style::{Colour, ColourFlag, Style, colour_choice};
 use super::{Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
+use crate::correlate::Told;
 use crate::event::Sample;
+use crate::finding::Finding;
 use crate::hook::{Direction, Hook, HookId};
 use crate::packet::PacketView;
 use crate::summary::Summary;
+use crate::time::WallTime;
 
 /// Narrowest column for an endpoint.
 const ENDPOINT_MIN: usize = 17;
@@ -137,8 +142,17 @@ impl<W: Write> Output for Text<W> {
         self.end_line()
     }
 
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.finding_line(finding);
+        self.end_line()
+    }
+
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.summary_block(summary)
+    }
+
+    fn told(&mut self, told: &Told, _now: WallTime) -> io::Result<()> {
+        self.told_lines(told)
     }
 
     fn flush(&mut self) -> io::Result<()> {

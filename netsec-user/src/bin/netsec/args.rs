@@ -5,9 +5,21 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use netsec_common::sample::{SAMPLE_BYTES_MAX, Sampling};
+use netsec_user::finding::Severity;
 use netsec_user::source::kernel::XdpMode;
+use netsec_user::time::{NotATimeSpan, TimeSpan};
 
+use crate::alerts::AlertsArgs;
 use crate::block::{EnforceArgs, ListCommand, StatusArgs, WhyArgs};
+use crate::config::{ConfigArgs, ConfigVerbArgs};
+use crate::correlation::CorrelateArgs;
+use crate::detectors::DetectorsArgs;
+use crate::hunt::HuntArgs;
+use crate::incidents::IncidentsArgs;
+use crate::logs::LogsArgs;
+use crate::policy::PolicyArgs;
+use crate::score::ScoreArgs;
+use crate::train::TrainArgs;
 
 /// At the end of `netsec --help`.
 const EXIT_CODES: &str = "\
@@ -15,9 +27,11 @@ Exit codes:
   0  done; for doctor: no failure
   1  failed, or a capture that ends early
   2  wrong usage
+  3  wrong settings
   4  a privilege is missing: try sudo
   5  the kernel or an interface refuses
   6  no netsec is running that could be asked
+  10 something was found that --fail-on asks for
 What works here, and what to do about the rest: netsec doctor";
 
 /// Slots of a flow table, unless told otherwise.
@@ -81,6 +95,37 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Say why an address is blocked or not, or what a decision is and became
     Why(WhyArgs),
+    /// Show the alerts of Suricata's eve.json or fast.log, and count them by signature and source
+    ///
+    /// What speaks of checksums, the decoder, the stream engine or protocol parsers is marked as
+    /// noise. A line that cannot be read is counted and named on stderr, and stops nothing.
+    Alerts(AlertsArgs),
+    /// Show rows of any of Zeek's logs, by filter and columns, in any form
+    Logs(LogsArgs),
+    /// Find connections to ports that malware and tools for attacks listen on
+    ///
+    /// By the responder's port, and by what came of it: a try that was refused or not answered is an
+    /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
+    Hunt(HuntArgs),
+    /// Gather what logs say against each offender: alerts, notices, tries, with a risk and a timeline
+    ///
+    /// A local or trusted address is never called an attacker; noise adds nothing to a risk.
+    Incidents(IncidentsArgs),
+    /// Try rules on which alerts lead to a block
+    Policy(PolicyArgs),
+    /// Score the rows of a table by how strange they are, with reasons
+    ///
+    /// By an isolation forest, learned from the table itself or read from a model. Reads delimited
+    /// text of any kind, Zeek's logs, flow records of eve.json and of netsec -o jsonl, plain or gzip.
+    /// What each column becomes is said on stderr. A missing value counts as the column's median, an
+    /// infinite one lies beyond all others.
+    Score(ScoreArgs),
+    /// Learn a model for `netsec score --model` from one or more tables
+    Train(TrainArgs),
+    /// Print the detectors, their thresholds and where those come from
+    Detectors(DetectorsArgs),
+    /// Print, check and explain the settings of netsec.toml
+    Config(ConfigVerbArgs),
     /// Print the verbs, one a line
     #[command(name = "__verbs", hide = true)]
     Verbs,
@@ -122,6 +167,13 @@ pub(crate) struct RunArgs {
     /// Blocks
     #[command(flatten)]
     pub(crate) block: EnforceArgs,
+    /// Directory that keeps how far logs were read [default: $STATE_DIRECTORY, else /var/lib/netsec if
+    /// it is there]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Logs to join
+    #[command(flatten)]
+    pub(crate) correlate: CorrelateArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,
@@ -143,6 +195,9 @@ pub(crate) struct ReplayArgs {
     /// counted on stderr: those cut by the snap length, and those longer than 3520 bytes.
     #[arg(long, value_name = "WHERE", default_value = "host")]
     pub(crate) engine: EngineArg,
+    /// Logs to join
+    #[command(flatten)]
+    pub(crate) correlate: CorrelateArgs,
     /// What to show
     #[command(flatten)]
     pub(crate) show: ShowArgs,
@@ -184,6 +239,9 @@ pub(crate) struct ShowArgs {
     #[arg(short = 'c', long = "count", value_name = "N")]
     pub(crate) count: Option<u64>,
     /// Which packets to show: all, off, first:N (of each flow) or 1/N
+    ///
+    /// With first:N, DNS questions are shown beyond the Nth, up to 512 of a flow, as the detector of
+    /// tunnels needs their names; --no-findings leaves them out. With off and 1/N it sees fewer or none.
     #[arg(long, value_name = "WHICH", default_value = "first:4", value_parser = sampling)]
     pub(crate) packets: Sampling,
     /// Most bytes taken of a packet
@@ -197,6 +255,13 @@ pub(crate) struct ShowArgs {
     /// Do not show flow records
     #[arg(long)]
     pub(crate) no_flows: bool,
+    /// Do not look for scans, floods, guessing, beacons, tunnels and the like
+    #[arg(long)]
+    pub(crate) no_findings: bool,
+    /// End with exit code 10 when a finding is at least of this severity: low, medium, high or
+    /// critical
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<Severity>,
     /// Time between two summaries; 0 for a last one only
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) interval: Duration,
@@ -215,6 +280,9 @@ pub(crate) struct ShowArgs {
     /// Seed of the Community IDs
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) community_id_seed: u16,
+    /// Settings
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// Which packets and flows, in tcpdump's words: 'tcp and dst port 443', 'net 10.0.0.0/8'
     #[arg(value_name = "FILTER", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
@@ -264,14 +332,8 @@ fn ring_kib(text: &str) -> Result<u32, String> {
 }
 
 /// `5s`, `1m 30s`, `200ms`, `2h`; a bare number is seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "not a duration such as 5s, 200ms or 1m".to_owned())
+pub(crate) fn duration(text: &str) -> Result<Duration, NotATimeSpan> {
+    text.parse().map(TimeSpan::get)
 }
 
 fn sampling(text: &str) -> Result<Sampling, String> {
@@ -313,17 +375,6 @@ mod tests {
             "", "first", "first:", "first:0", "1/0", "2/3", "1/-1", "every",
         ] {
             assert!(sampling(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        for wrong in ["", "-5s", "soon", "5 parsecs"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

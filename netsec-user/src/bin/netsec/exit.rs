@@ -4,8 +4,10 @@ use std::io;
 use std::process::ExitCode;
 
 use netsec_user::api::client::ClientError;
+use netsec_user::config::ConfigError;
 use netsec_user::doctor::Trouble;
 use netsec_user::live::LiveError;
+use netsec_user::log::LogError;
 use netsec_user::replay::ReplayError;
 use netsec_user::source::kernel::KernelError;
 
@@ -13,6 +15,8 @@ use netsec_user::source::kernel::KernelError;
 const FAILED: u8 = 1;
 /// The arguments make no sense. clap uses it too.
 const USAGE: u8 = 2;
+/// The settings are wrong.
+const CONFIG: u8 = 3;
 /// A capability is missing.
 const PRIVILEGE: u8 = 4;
 /// The kernel or the network card refuses.
@@ -20,11 +24,18 @@ const KERNEL: u8 = 5;
 
 /// No netsec is running that could be asked.
 const NO_AGENT: u8 = 6;
+/// Something was found that the operator wants to hear of.
+const FOUND: u8 = 10;
 
 /// An argument that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
+
+/// What `--fail-on` asks for is there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Found(pub(crate) String);
 
 /// What `doctor` found, in a sentence.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +54,10 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
+    if let Some(Found(what)) = error.downcast_ref() {
+        log::info!("{what}");
+        return ExitCode::from(FOUND);
+    }
     // A `KernelError` states its cause before its remedy; anyhow's chain would do it again after.
     let text = match (error.downcast_ref(), kernel_error(&error)) {
         (Some(frame @ ReplayError::Frame { .. }), _) => frame.to_string(),
@@ -52,6 +67,9 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     log::error!("{}", without_error_numbers(&text));
     if error.is::<UsageError>() {
         return ExitCode::from(USAGE);
+    }
+    if error.is::<ConfigError>() {
+        return ExitCode::from(CONFIG);
     }
     if let Some(Unfit { trouble, .. }) = error.downcast_ref() {
         return ExitCode::from(match trouble {
@@ -106,6 +124,9 @@ fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if let Some(LogError::Output(error)) = error.downcast_ref() {
+        return broken(error);
+    }
     let output = match (error.downcast_ref(), error.downcast_ref()) {
         (Some(LiveError::Output(error)), _) | (_, Some(ReplayError::Output(error))) => Some(error),
         _ => error.downcast_ref(),

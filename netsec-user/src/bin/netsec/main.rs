@@ -1,15 +1,27 @@
 //! The `netsec` command: arguments in, exit code out.
 //!
-//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 4 a privilege is
-//! missing, 5 the kernel or an interface refuses, 6 no netsec is running that could be asked.
+//! Exit codes: 0 done, 1 failed (or a capture that ends early), 2 wrong usage, 3 wrong settings, 4 a
+//! privilege is missing, 5 the kernel or an interface refuses, 6 no netsec is running that could be
+//! asked, 10 something was found that `--fail-on` asks for.
 
+mod alerts;
 mod args;
 mod block;
+mod config;
+mod correlation;
+mod detectors;
 mod doctor;
 mod exit;
+mod hunt;
+mod incidents;
+mod input;
+mod logs;
 mod output;
+mod policy;
 mod replay;
 mod run;
+mod score;
+mod train;
 
 use std::process::ExitCode;
 
@@ -29,6 +41,15 @@ fn main() -> ExitCode {
         Command::Allow(command) => block::list(&cli, ListName::Allow, command),
         Command::Status(args) => block::status(args),
         Command::Why(args) => block::why(args),
+        Command::Alerts(args) => alerts::alerts(args),
+        Command::Logs(args) => logs::logs(args),
+        Command::Hunt(args) => hunt::hunt(args),
+        Command::Incidents(args) => incidents::incidents(&cli, args),
+        Command::Policy(args) => policy::policy(args),
+        Command::Score(args) => score::score_table(args),
+        Command::Train(args) => train::train(args),
+        Command::Detectors(args) => detectors::detectors(args),
+        Command::Config(args) => config::config(args),
         Command::Verbs => output::print_verbs(&Cli::command()),
     };
     exit::code(done)

@@ -3,15 +3,16 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 
 use anyhow::Result;
+use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
 use netsec_user::filter::Filter;
 use netsec_user::output::{
     Colour, ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice,
 };
-use netsec_user::pipeline::PipelineSettings;
+use netsec_user::pipeline::{Pipeline, PipelineSettings};
 
 use crate::args::{Cli, ColorWhen, Form, ShowArgs};
-use crate::exit::UsageError;
+use crate::exit::{Found, UsageError};
 
 /// Time a closed TCP connection waits for stray packets before its record is written.
 const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -52,8 +53,9 @@ pub(crate) fn colour(cli: &Cli, is_terminal: bool) -> Colour {
 ///
 /// # Errors
 ///
-/// [`UsageError`] for a filter that cannot be read.
+/// [`UsageError`] for a filter that cannot be read; wrong settings.
 pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<PipelineSettings> {
+    let config = show.config.load()?;
     let filter =
         Filter::parse(&show.filter.join(" ")).map_err(|error| UsageError(error.to_string()))?;
     Ok(PipelineSettings {
@@ -69,7 +71,38 @@ pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<Pipeline
         top: show.top,
         packet_limit: show.count,
         connections: !show.no_flows,
+        detect: (!show.no_findings).then_some(config.detect),
     })
+}
+
+/// What is sampled: with findings wanted, DNS questions beyond what is asked for.
+pub(crate) const fn sampling(show: &ShowArgs) -> Sampling {
+    match show.packets {
+        Sampling::FirstOfFlow(n) if !show.no_findings => Sampling::FirstAndQuestions(n),
+        Sampling::Off
+        | Sampling::FirstOfFlow(_)
+        | Sampling::FirstAndQuestions(_)
+        | Sampling::OneIn(_)
+        | Sampling::All => show.packets,
+    }
+}
+
+/// Says what the detectors had no room for.
+///
+/// # Errors
+///
+/// [`Found`] when a finding is as severe as `--fail-on` says.
+pub(crate) fn conclude<O: Output>(show: &ShowArgs, pipeline: &Pipeline<O>) -> Result<()> {
+    let totals = pipeline.detect_totals().unwrap_or_default();
+    for (detector, count) in &totals.evicted {
+        log::warn!("detect.{detector}: {count} entries were put out of memory to make room");
+    }
+    match (pipeline.worst_finding(), show.fail_on) {
+        (Some(worst), Some(limit)) if worst >= limit => {
+            Err(Found(format!("a finding is of {worst} severity")).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints the verbs, one a line, for `cargo xtask run`.

@@ -16,19 +16,25 @@ use netsec_user::source::compare::BothEngines;
 use netsec_user::source::kernel::{KernelError, KernelReplay, NotSent};
 
 use crate::args::{Cli, EngineArg, ReplayArgs};
+use crate::correlation;
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     let settings = output::settings(&args.show, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
-        sampling: args.show.packets,
+        sampling: output::sampling(&args.show),
         snap_bytes: args.show.snaplen,
         idle_timeout: args.show.idle_timeout,
         hash_keys: FIXED_HASH_KEYS,
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+    let correlate = &args.correlate;
+    if !correlate.logs.is_empty() {
+        let correlator = correlate.correlator(args.show.community_id_seed);
+        pipeline.correlate(correlator, correlate.readers()?);
+    }
     let bar = progress_bar(cli, &capture);
     let progress = |capture: &Capture| {
         bar.set_position(capture.position_bytes());
@@ -39,7 +45,9 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     if let Some(not_sent) = played?.filter(|not_sent| not_sent.total() > 0) {
         log::warn!("not sent through the kernel: {not_sent}");
     }
-    report(&capture)
+    let logs = correlation::conclude(&pipeline);
+    report(&capture).and(logs)?;
+    output::conclude(&args.show, &pipeline)
 }
 
 /// Plays the capture, and gives the frames that the kernel should have got and did not.
@@ -71,7 +79,7 @@ fn play(
                 frames += engine.comparison().frames();
                 not_sent += engine.comparison().not_sent();
             }
-            log::info!("{frames} frames: no difference");
+            log::info!("{}: no difference", counted(frames));
         }
     }
     Ok(Some(not_sent))
@@ -86,24 +94,30 @@ fn play(
 fn report(capture: &Capture) -> Result<()> {
     for skipped in capture.skipped() {
         log::warn!(
-            "{}: skipped {} frames of link type {} ({}), which netsec does not read",
+            "{}: skipped {} of link type {} ({}), which netsec does not read",
             capture.file(),
-            skipped.frames,
+            counted(skipped.frames),
             skipped.name(),
             skipped.number,
         );
     }
     if capture.clamped_times() > 0 {
         log::warn!(
-            "{}: {} frames have a time outside of 1677 to 2262",
+            "{}: {} with a time outside of 1677 to 2262",
             capture.file(),
-            capture.clamped_times()
+            counted(capture.clamped_times())
         );
     }
     match capture.end() {
         None | Some(End::Complete) => Ok(()),
         Some(end) => bail!("{}: {end}", capture.file()),
     }
+}
+
+/// `1 frame`, `2 frames`.
+fn counted(frames: u64) -> String {
+    let s = if frames == 1 { "" } else { "s" };
+    format!("{frames} frame{s}")
 }
 
 /// A bar on stderr, when that is a terminal and packets do not scroll past on it.

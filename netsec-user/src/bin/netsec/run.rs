@@ -14,6 +14,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
 use crate::args::{Cli, RunArgs};
+use crate::correlation::state_directory;
 use crate::exit::UsageError;
 use crate::output;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         kernel: KernelSettings {
             engine: EngineSettings {
                 slots: args.flow_slots,
-                sampling: args.show.packets,
+                sampling: output::sampling(&args.show),
                 snap_bytes: args.show.snaplen,
                 idle_timeout: args.show.idle_timeout,
                 hash_keys,
@@ -50,17 +51,27 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+        let correlate = &args.correlate;
+        let feeds = match correlate.logs.as_slice() {
+            [] => None,
+            _ => Some(correlate.feeds(state_directory(args.state.as_deref()))?),
+        };
         let state = State::new(Book::open(Some(&args.block.state_dir)), Policy::default());
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let server = Server::open(&args.block.socket)?;
-        let live = Live::open(object, &live, state, asks, &mut pipeline).await?;
+        let mut live = Live::open(object, &live, state, asks, &mut pipeline).await?;
+        if let Some(feeds) = feeds {
+            let correlator = correlate.correlator(args.show.community_id_seed);
+            pipeline.correlate(correlator, Vec::new());
+            live.follow(feeds);
+        }
         let serving = tokio::spawn(server.serve(sender));
         let ran = live.run(&mut pipeline).await;
         serving.abort();
         // The socket's file goes with the task.
         drop(serving.await);
         ran?;
-        Ok(())
+        output::conclude(&args.show, &pipeline)
     })
 }
 

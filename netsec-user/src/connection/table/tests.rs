@@ -1,7 +1,12 @@
 use netsec_common::packet::Vlan;
 
+use netsec_common::packet::protocol;
+
 use super::*;
+use crate::connection::Side;
 use crate::connection::State;
+use crate::connection::tcp::{RST, SYN, SYN_ACK};
+use crate::hook::HookId;
 
 const FIN_ACK: u8 = 0x11;
 const ACK: u8 = 0x10;

@@ -7,6 +7,7 @@ use super::super::Sensor;
 use super::super::timestamp::EveTime;
 use super::value::{Hex, Place, Tuple, Vlans};
 use crate::connection::{Connection, EndCause, State};
+use crate::finding::mix;
 use crate::time::WallTime;
 
 /// The line of a connection; `timestamp` is the time of its last packet.
@@ -161,15 +162,9 @@ const fn reason(cause: EndCause) -> &'static str {
 /// A number for a connection, the same in every run over the same traffic and for both directions.
 ///
 /// 51 bits as in Suricata, so that it survives programs whose numbers are doubles. A hash of the
-/// key and the start (the finalizer of MurmurHash3 over each word), not secret.
+/// key and the start, not secret.
 pub(super) fn flow_id(key: &FlowKey, start: WallTime) -> u64 {
     let words = key.words().min(key.reversed().words());
     let start = start.as_ns().cast_unsigned();
-    let mix = |hash: u64, word: u64| {
-        let mut hash = (hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        hash ^ hash >> 33
-    };
     words.into_iter().chain([start]).fold(0, mix) & ((1 << 51) - 1)
 }

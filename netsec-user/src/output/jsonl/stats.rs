@@ -5,6 +5,7 @@
 //! count them: both together are the frames without IPv4 or IPv6. A frame whose IP header cannot
 //! be read is among them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use netsec_common::ledger::{Class, Counter, Snapshot};
@@ -43,6 +44,9 @@ struct Stats<'a> {
     protocols: Vec<ProtocolVolume>,
     talkers: Vec<TalkerVolumes>,
     services: Vec<ServiceVolume>,
+    /// Campaigns since the start, by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    findings: BTreeMap<&'static str, u64>,
     interfaces: Vec<Interface<'a>>,
 }
 
@@ -184,6 +188,11 @@ impl<'a> Stats<'a> {
             },
             coverage: CoverageStats::new(coverage),
             protocols: summary.protocols.iter().map(ProtocolVolume::from).collect(),
+            findings: summary
+                .findings
+                .iter()
+                .map(|(kind, n)| (kind.name(), *n))
+                .collect(),
             talkers: summary.talkers.iter().map(TalkerVolumes::from).collect(),
             services: summary.services.iter().map(ServiceVolume::from).collect(),
             interfaces: summary

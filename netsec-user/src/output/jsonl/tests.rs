@@ -3,7 +3,7 @@ use netsec_common::packet::{FlowKey, Vlan, protocol};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::fixtures::{NOON, connection, key, ledger, sample, sensor, summary};
+use super::super::fixtures::{NOON, connection, finding, key, ledger, sample, sensor, summary};
 use super::*;
 use crate::hook::Direction;
 
@@ -51,6 +51,35 @@ fn a_flow_is_a_line_as_suricata_has_it() {
         )
         .replace("FLOW_ID", &flow::flow_id(&tcp.key, tcp.start).to_string())
     );
+}
+
+#[test]
+fn a_finding_is_a_line() {
+    let finding = finding();
+    let line = json_lines(|lines| lines.finding(&finding));
+    assert_eq!(
+        line,
+        concat!(
+            r#"{"timestamp":"2026-11-23T01:31:03.314123+0000","event_type":"finding","#,
+            r#""src_ip":"10.0.0.1","dest_ip":"10.0.0.2","proto":"TCP","finding":{"id":ID,"#,
+            r#""kind":"scan.vertical","severity":"high","state":"start","attacker":"10.0.0.1","#,
+            r#""attacker_proven":true,"victim":"10.0.0.2","#,
+            r#""start":"2026-11-23T01:31:02.114123+0000","end":"2026-11-23T01:31:03.314123+0000","#,
+            r#""technique":"T1046","evidence":{"ports":1000,"seconds":1.2},"#,
+            r#""message":"1000 TCP ports tried in 1.2s"}}"#,
+            "\n"
+        )
+        .replace("ID", &finding.id.to_string())
+    );
+}
+
+#[test]
+fn a_finding_of_many_names_no_address() {
+    let mut finding = finding();
+    finding.attacker = crate::finding::Party::Spoofed;
+    let line = json_lines(|lines| lines.finding(&finding));
+    assert!(!line.contains("src_ip"), "{line}");
+    assert!(line.contains(r#""attacker":"spoofed/many""#), "{line}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::super::Sensor;
 use super::super::community_id;
-use super::super::endpoint::endpoints;
+use super::super::endpoints;
 use crate::hook::{Direction, HookId};
 use crate::packet::names;
 

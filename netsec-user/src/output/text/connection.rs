@@ -44,20 +44,31 @@ impl<W: Write> Text<W> {
             Span(connection.end.since(connection.start)),
         );
         self.volumes(connection);
-        self.flags(connection);
         if self.line.is_aligned() {
-            // For eyes on 120 columns: short words, and no identifier for other programs.
-            self.line.cell(Paint::Plain, 6, short_state(state));
-            self.line.cell(cause_paint(cause), 6, short_cause(cause));
-            self.details(connection);
+            self.short_end(connection, state, cause);
             return;
         }
+        self.flags(connection);
         self.line.word(Paint::Plain, state_name(state));
         self.line.word(Paint::Plain, cause_name(cause));
-        self.details(connection);
+        self.message(connection, 0);
+        self.vlan(connection);
         if let Some(id) = community_id(self.sensor.community_seed, &connection.key) {
             self.line.word(Paint::Plain, id);
         }
+    }
+
+    /// For eyes on 120 columns: short words, and no identifier for other programs. What an ICMP
+    /// message says stands where TCP has flags and state.
+    fn short_end(&mut self, connection: &Connection, state: State, cause: EndCause) {
+        if connection.key.is_icmp() {
+            self.message(connection, 12);
+        } else {
+            self.flags(connection);
+            self.line.cell(Paint::Plain, 6, short_state(state));
+        }
+        self.line.cell(cause_paint(cause), 6, short_cause(cause));
+        self.vlan(connection);
     }
 
     /// `12 > 9 < 1.2 kB > 8.1 kB <`.
@@ -98,15 +109,18 @@ impl<W: Write> Text<W> {
         }
     }
 
-    /// What an ICMP message says, and the VLAN.
-    fn details(&mut self, connection: &Connection) {
+    /// What an ICMP message says, in a column of this many characters.
+    fn message(&mut self, connection: &Connection, width: usize) {
         let key = &connection.key;
         if key.is_icmp() {
             let [_, kind] = key.source_port().to_be_bytes();
             let [_, code] = key.destination_port().to_be_bytes();
-            icmp(&mut self.line, key.protocol(), kind, code);
+            icmp(&mut self.line, width, key.protocol(), kind, code);
         }
-        let vlan = key.vlan();
+    }
+
+    fn vlan(&mut self, connection: &Connection) {
+        let vlan = connection.key.vlan();
         match (vlan.outer, vlan.inner) {
             (0, 0) => {}
             (outer, 0) => self.line.word(Paint::Plain, format_args!("vlan {outer}")),

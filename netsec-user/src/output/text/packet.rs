@@ -4,7 +4,7 @@ use std::io::Write;
 
 use netsec_common::packet::protocol;
 
-use super::super::endpoint::Endpoint;
+use super::super::Endpoint;
 use super::super::timestamp::TimeOfDay;
 use super::Text;
 use super::line::{Line, Paint};
@@ -68,7 +68,7 @@ impl<W: Write> Text<W> {
                 self.line.cell(paint, 5, letters);
             }
             Transport::Icmp(kind, code) => {
-                icmp(&mut self.line, internet.protocol, kind, code);
+                icmp(&mut self.line, 0, internet.protocol, kind, code);
             }
             Transport::Ports(..) | Transport::None => {}
         }
@@ -179,11 +179,15 @@ impl<W: Write> Text<W> {
     }
 }
 
-/// What the message says, or its numbers.
-pub(super) fn icmp(line: &mut Line, protocol: u8, kind: u8, code: u8) {
+/// What the message says, or its numbers, in a column of this many characters.
+pub(super) fn icmp(line: &mut Line, width: usize, protocol: u8, kind: u8, code: u8) {
     match names::icmp(protocol, kind, code) {
-        Some(name) => line.word(Paint::Plain, name),
-        None => line.word(Paint::Notice, format_args!("type {kind} code {code}")),
+        Some(name) => line.cell(Paint::Plain, width, name),
+        None => line.cell(
+            Paint::Notice,
+            width,
+            format_args!("type {kind} code {code}"),
+        ),
     }
 }
 

@@ -12,6 +12,7 @@ use super::super::number::{Grouped, Share, Si, Span};
 use super::super::timestamp::{Date, TimeOfDay};
 use super::Text;
 use super::line::Paint;
+use crate::finding::Kind;
 use crate::packet::names;
 use crate::summary::{HookSummary, Service, Summary, Talker, Volume};
 
@@ -28,6 +29,7 @@ impl<W: Write> Text<W> {
         self.heading(summary, time)?;
         self.rates(&ledger(summary), summary.opened, time)?;
         self.connections(summary)?;
+        self.findings(&summary.findings)?;
         self.protocols(&summary.protocols)?;
         if self.line.is_aligned() {
             self.tables(summary)?;
@@ -90,6 +92,21 @@ impl<W: Write> Text<W> {
             self.line.word(Paint::Dim, word);
             let value = self.number(value);
             self.line.cell(Paint::Plain, 8, value);
+            self.line.gap();
+        }
+        self.end_line()
+    }
+
+    /// Campaigns since the start; a summary without findings has no such line.
+    fn findings(&mut self, findings: &[(Kind, u64)]) -> io::Result<()> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        self.label("findings");
+        for (kind, count) in findings {
+            self.line.word(Paint::Notice, kind);
+            let count = self.number(*count);
+            self.line.word(Paint::Plain, count);
             self.line.gap();
         }
         self.end_line()

@@ -89,7 +89,7 @@ pub enum KernelError {
     },
     /// The kernel refused the object.
     #[error(
-        "the kernel refuses netsec's eBPF object: {}\ntry: netsec needs Linux 5.10 or newer with BTF (CONFIG_DEBUG_INFO_BTF); this is {release}",
+        "the kernel refuses netsec's eBPF object: {}\ntry: netsec doctor, which says what is missing; netsec needs Linux 5.10 or newer, this is {release}",
         chain(source)
     )]
     Load {

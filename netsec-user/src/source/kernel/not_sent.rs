@@ -76,7 +76,8 @@ impl AddAssign<&Self> for NotSent {
 impl fmt::Display for NotSent {
     /// `3 frames: 1 cut by the snap length, 2 longer than 3520 bytes`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} frames", self.total())?;
+        let total = self.total();
+        write!(f, "{total} frame{}", if total == 1 { "" } else { "s" })?;
         let mut separator = ": ";
         for (count, reason) in [
             (self.cut, "cut by the snap length".to_owned()),

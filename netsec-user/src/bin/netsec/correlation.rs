@@ -1,0 +1,102 @@
+//! What `run` and `replay` have in common about logs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use netsec_user::correlate::{CorrelateSettings, Correlator, IncidentSettings, JoinSettings};
+use netsec_user::log::follow::{Feeds, Start};
+use netsec_user::log::{LogReader, Wanted};
+use netsec_user::output::Output;
+use netsec_user::pipeline::Pipeline;
+
+use crate::input::{SiteArgs, report};
+
+/// Logs to join with connections.
+#[derive(Debug, Args)]
+pub(crate) struct CorrelateArgs {
+    /// Log of Suricata or Zeek to join with the connections seen; for `run` also a directory, or
+    /// unix:PATH for a socket that Suricata writes to; may be given several times
+    #[arg(long = "log", value_name = "PATH")]
+    pub(crate) logs: Vec<String>,
+    /// How far the clocks of the sensors may be apart, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) skew: u32,
+    /// Risk from which on an offender is reported, 0 to 100
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) risk: u8,
+    /// Which addresses are your own
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
+impl CorrelateArgs {
+    /// What joins, with this seed of the Community IDs.
+    pub(crate) fn correlator(&self, community_seed: u16) -> Correlator {
+        Correlator::new(CorrelateSettings {
+            site: self.site.site(),
+            join: JoinSettings {
+                community_seed,
+                skew_seconds: self.skew,
+                ..JoinSettings::default()
+            },
+            incident: IncidentSettings {
+                risk_min: self.risk,
+                ..IncidentSettings::default()
+            },
+        })
+    }
+
+    /// Opens the logs as files, for a replay.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be opened.
+    pub(crate) fn readers(&self) -> Result<Vec<LogReader>> {
+        let open = |log: &String| LogReader::open(Path::new(log), Wanted::Everything, 0);
+        Ok(self.logs.iter().map(open).collect::<Result<_, _>>()?)
+    }
+
+    /// Opens the logs to be followed from their ends on, or from where the last run ended.
+    ///
+    /// # Errors
+    ///
+    /// When a socket cannot be made.
+    pub(crate) fn feeds(&self, state: Option<PathBuf>) -> Result<Feeds> {
+        let state = state.map(|directory| directory.join("log-positions.json"));
+        let (feeds, damage) = Feeds::open(&self.logs, Start::End, state)?;
+        if let Some(damage) = damage {
+            log::warn!("{damage}");
+        }
+        Ok(feeds)
+    }
+}
+
+/// Says what became of the logs' lines.
+///
+/// # Errors
+///
+/// The first log that was not read whole.
+pub(crate) fn conclude<O: Output>(pipeline: &Pipeline<O>) -> Result<()> {
+    let (logs, errors) = pipeline.logs();
+    logs.iter().for_each(report);
+    for error in errors {
+        let source = std::error::Error::source(error);
+        let source = source.map_or_else(String::new, ToString::to_string);
+        log::warn!("{error}: {source}");
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        anyhow::bail!("{} logs were not read to their end", errors.len())
+    }
+}
+
+/// Where state is kept: as asked, else where systemd says, else the usual place if it is there.
+pub(crate) fn state_directory(asked: Option<&Path>) -> Option<PathBuf> {
+    const USUAL: &str = "/var/lib/netsec";
+    asked.map(Path::to_owned).or_else(|| {
+        let given = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+        given.or_else(|| Path::new(USUAL).is_dir().then(|| PathBuf::from(USUAL)))
+    })
+}

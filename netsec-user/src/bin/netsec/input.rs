@@ -1,0 +1,189 @@
+//! What the verbs that read logs have in common.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use netsec_user::correlate::Site;
+use netsec_user::filter::Filter;
+use netsec_user::log::{LogError, LogReader, Record, TimeBound, Wanted};
+use netsec_user::output::RowForm;
+use netsec_user::time::WallTime;
+
+use crate::exit::UsageError;
+
+/// Where records come from, and which are of interest.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// Log to read, plain or gzip; `-` for standard input; may be given several times
+    #[arg(short = 'r', long = "read", value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only what happened then or later: 2026-11-23T01:30:00Z, 2026-11-23, or 10m for so long ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<TimeBound>,
+    /// Only what happened before
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<TimeBound>,
+    /// Hours that the clock of a fast.log, which says no zone, is ahead of UTC, such as 2 or -5.5
+    #[arg(
+        long,
+        value_name = "HOURS",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    pub(crate) fast_offset: f64,
+    /// Which records, in tcpdump's words and `orig`, `resp`: 'resp port 4444', 'src net 10.0.0.0/8'
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: Vec<String>,
+}
+
+/// Which addresses are the operator's own.
+#[derive(Debug, Args)]
+pub(crate) struct SiteArgs {
+    /// A network of your own; may be given several times [default: the private networks]
+    #[arg(long, value_name = "NET")]
+    pub(crate) local: Vec<ipnet::IpNet>,
+    /// A network that is never called an attacker; may be given several times
+    #[arg(long, value_name = "NET")]
+    pub(crate) allow: Vec<ipnet::IpNet>,
+}
+
+/// Form of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowsArg {
+    /// Columns for people
+    Table,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+    /// Zeek's form with its header
+    Tsv,
+}
+
+impl From<RowsArg> for RowForm {
+    fn from(form: RowsArg) -> Self {
+        match form {
+            RowsArg::Table => Self::Table,
+            RowsArg::Jsonl => Self::JsonLines,
+            RowsArg::Csv => Self::Csv,
+            RowsArg::Tsv => Self::Tsv,
+        }
+    }
+}
+
+impl SiteArgs {
+    /// The site: the private networks unless others are named.
+    pub(crate) fn site(&self) -> Site {
+        let mut site = Site::default();
+        if !self.local.is_empty() {
+            site.local.clone_from(&self.local);
+        }
+        site.allow.clone_from(&self.allow);
+        site
+    }
+}
+
+impl InputArgs {
+    /// Hands every record that is asked for to `each`, file by file, until it says to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`] for a filter or offset; else the first file that could not be read to its end,
+    /// once all were tried.
+    pub(crate) fn read(
+        &self,
+        wanted: Wanted,
+        mut each: impl FnMut(&Record<'_>) -> io::Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let usage = |error: String| UsageError(error);
+        let filter =
+            Filter::parse(&self.filter.join(" ")).map_err(|error| usage(error.to_string()))?;
+        let now = WallTime::now();
+        let since = self.since.map(|bound| bound.resolve(now));
+        let until = self.until.map(|bound| bound.resolve(now));
+        let offset_seconds = self.fast_offset_seconds()?;
+        let mut failed: Option<anyhow::Error> = None;
+        let mut stop = false;
+        for file in &self.files {
+            let done = LogReader::open(file, wanted, offset_seconds).and_then(|mut reader| {
+                let read = reader.for_each(|_line, record| {
+                    let time = record.time();
+                    let in_time = since.is_none_or(|since| since <= time)
+                        && until.is_none_or(|until| time < until);
+                    if !in_time || !filter.matches_record(record) {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    let flow = each(record)?;
+                    stop = flow.is_break();
+                    Ok(flow)
+                });
+                report(&reader);
+                read.map(|()| is_readable(&reader))
+            });
+            match done {
+                Err(error @ LogError::Output(_)) => return Err(error.into()),
+                Err(error) => failed = failed.or_else(|| Some(error.into())),
+                Ok(true) => {}
+                Ok(false) => {
+                    let text = "nothing in it is a log of Suricata, Zeek or netsec";
+                    let error = anyhow::anyhow!("{}: {text}", file.display());
+                    failed = failed.or(Some(error));
+                }
+            }
+            if stop {
+                break;
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn fast_offset_seconds(&self) -> Result<i64> {
+        if !(-24.0..=24.0).contains(&self.fast_offset) {
+            bail!(UsageError(
+                "--fast-offset has to be from -24 to 24".to_owned()
+            ));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "in range, as was just checked"
+        )]
+        let seconds = (self.fast_offset * 3600.0).round() as i64;
+        Ok(seconds)
+    }
+}
+
+/// Whether anything was readable, or there was nothing to read.
+fn is_readable(reader: &LogReader) -> bool {
+    let tally = reader.tally();
+    tally.malformed == 0 || tally.used + tally.unwanted + tally.unknown > 0
+}
+
+/// Says what became of the lines.
+pub(crate) fn report(reader: &LogReader) {
+    let (file, tally) = (reader.file(), reader.tally());
+    for bad in &tally.samples {
+        log::warn!("{file}:{}: {}", bad.line, bad.reason);
+    }
+    if tally.malformed > tally.samples.len() as u64 {
+        log::warn!("{file}: {} lines like these are malformed", tally.malformed);
+    }
+    if tally.nul_bytes > 0 {
+        log::warn!(
+            "{file}: {} zero bytes before lines: the file was truncated under its writer",
+            tally.nul_bytes
+        );
+    }
+    let unknown: Vec<String> = tally
+        .unknown_types()
+        .iter()
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    if unknown.is_empty() {
+        log::info!("{file}: {tally}");
+    } else {
+        log::info!("{file}: {tally} (not read: {})", unknown.join(", "));
+    }
+}

@@ -1,0 +1,98 @@
+//! Floods: packets by their number in each second, towards and from each host.
+
+mod class;
+mod report;
+mod tally;
+
+use std::net::IpAddr;
+
+use indexmap::IndexSet;
+
+use self::class::{Class, Counted, classify};
+use self::tally::Tally;
+use super::Context;
+use super::bounded::Bounded;
+use super::sighting::Sighting;
+use crate::connection::{Activity, KeyHash};
+use crate::finding::Party;
+
+pub(super) use class::AMPLIFIERS;
+
+/// What each host got and sent in the current second.
+#[derive(Debug)]
+pub(super) struct Floods {
+    towards: Bounded<(IpAddr, Class), Tally>,
+    from: Bounded<(IpAddr, Class), Tally>,
+    /// Incomplete TCP connections of the whole link.
+    link: Option<Tally>,
+    /// Ports that were flooded in the last second by more sources than could be followed.
+    flooded: IndexSet<(IpAddr, u16)>,
+}
+
+impl Floods {
+    pub(super) fn new(max: usize, hash: &KeyHash) -> Self {
+        Self {
+            towards: Bounded::new(max, hash),
+            from: Bounded::new(max, hash),
+            link: None,
+            flooded: IndexSet::new(),
+        }
+    }
+
+    pub(super) const fn evicted(&self) -> u64 {
+        self.towards.evicted() + self.from.evicted()
+    }
+
+    /// Whether forged connections to this port come by the thousands: each looks like a probe.
+    pub(super) fn is_flooded(&self, host: IpAddr, port: u16) -> bool {
+        !self.flooded.is_empty() && self.flooded.contains(&(host, port))
+    }
+
+    pub(super) fn activity(&mut self, activity: &Activity) {
+        let Some(counted) = classify(activity) else {
+            return;
+        };
+        let Counted {
+            class,
+            attacker,
+            victim,
+            ..
+        } = counted;
+        let new = || Tally::new(&counted);
+        self.towards
+            .entry((victim, class), new)
+            .add(&counted, attacker, victim);
+        if matches!(class, Class::Udp | Class::UdpUnanswered | Class::Icmp) {
+            self.from
+                .entry((attacker, class), new)
+                .add(&counted, victim, attacker);
+        }
+        if class == Class::Syn {
+            let link = self.link.get_or_insert_with(new);
+            link.add(&counted, attacker, victim);
+        }
+    }
+
+    pub(super) fn look(&mut self, context: Context<'_>, sightings: &mut Vec<Sighting>) {
+        let before = sightings.len();
+        self.flooded.clear();
+        for ((host, class), tally) in self.towards.iter() {
+            let sighting = report::towards(*host, *class, tally, context);
+            let forged = sighting
+                .as_ref()
+                .is_some_and(|s| s.attacker == Party::Spoofed);
+            if let (Class::Syn, true, Some((port, _))) = (*class, forged, tally.port()) {
+                self.flooded.insert((*host, port));
+            }
+            sightings.extend(sighting);
+        }
+        for ((host, class), tally) in self.from.iter() {
+            sightings.extend(report::from(*host, *class, tally, context));
+        }
+        if let Some(link) = self.link.take().filter(|_| sightings.len() == before) {
+            sightings.extend(report::link(&link, context));
+        }
+        self.towards.clear();
+        self.from.clear();
+    }
+}

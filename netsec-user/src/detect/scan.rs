@@ -1,0 +1,145 @@
+//! Scans: ports, hosts and protocols that are tried without success.
+
+mod probe;
+mod report;
+mod targets;
+
+use std::net::IpAddr;
+
+use indexmap::IndexSet;
+
+use self::probe::{Probe, Target, probe};
+use self::targets::Targets;
+use super::Context;
+use super::bounded::Bounded;
+use super::flood::Floods;
+use super::network::word;
+use super::sighting::Sighting;
+use crate::connection::{Activity, KeyHash, Outcome};
+
+/// Sources of campaigns that are kept, to see that one of them goes through many hosts or ports.
+const SOURCES_MAX: usize = 1024;
+
+/// What was tried, by whom.
+#[derive(Debug)]
+pub(super) struct Scans {
+    /// Ports, by source, host and protocol; protocols under protocol zero.
+    vertical: Bounded<(IpAddr, IpAddr, u8), Targets>,
+    /// Hosts, by source, protocol and port (or ICMP type).
+    horizontal: Bounded<(IpAddr, u8, u16), Targets>,
+    /// What became larger since the last look.
+    grown: IndexSet<Grown>,
+    /// What scanners scan: hosts of vertical and ports of horizontal scans.
+    sources: Bounded<(IpAddr, Way), Targets>,
+}
+
+/// What a scan goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Way {
+    Vertical,
+    Horizontal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Grown {
+    Vertical(IpAddr, IpAddr, u8),
+    Horizontal(IpAddr, u8, u16),
+}
+
+impl Scans {
+    pub(super) fn new(max: usize, hash: &KeyHash) -> Self {
+        Self {
+            vertical: Bounded::new(max, hash),
+            horizontal: Bounded::new(max, hash),
+            grown: IndexSet::new(),
+            sources: Bounded::new(SOURCES_MAX, hash),
+        }
+    }
+
+    pub(super) const fn evicted(&self) -> u64 {
+        self.vertical.evicted() + self.horizontal.evicted()
+    }
+
+    pub(super) fn activity(&mut self, activity: &Activity, context: Context<'_>, floods: &Floods) {
+        if let Some(probe) = probe(activity) {
+            // A flood must not push scanners out of memory.
+            let key = &activity.connection.key;
+            if !floods.is_flooded(key.destination(), key.destination_port()) {
+                self.add(activity, &probe, context);
+            }
+        } else if activity.outcome == Some(Outcome::Conversation) {
+            self.succeed(activity);
+        }
+    }
+
+    fn add(&mut self, activity: &Activity, probe: &Probe, context: Context<'_>) {
+        let connection = &activity.connection;
+        let key = &connection.key;
+        let (source, host) = (key.source(), key.destination());
+        let scan = &context.settings.scan;
+        let seen = targets::Seen {
+            time: connection.start,
+            technique: probe.technique,
+            outcome: activity.outcome,
+            proven: activity.is_proven(),
+            packets: connection.originator.packets,
+        };
+        let new = || Targets::new(connection.start, host);
+        match probe.target {
+            Target::Port(protocol, port) => {
+                let ports = self.vertical.entry((source, host, protocol), new);
+                ports.add(port.into(), host, &seen);
+                if ports.within(scan.slow_window, connection.start) >= scan.ports {
+                    self.grown.insert(Grown::Vertical(source, host, protocol));
+                }
+                let hosts = self.horizontal.entry((source, protocol, port), new);
+                hosts.add(word(host), host, &seen);
+                if hosts.within(scan.slow_window, connection.start) >= scan.hosts {
+                    self.grown.insert(Grown::Horizontal(source, protocol, port));
+                }
+            }
+            Target::Protocol(protocol) => {
+                let protocols = self.vertical.entry((source, host, 0), new);
+                protocols.add(protocol.into(), host, &seen);
+                if protocols.within(scan.slow_window, connection.start) >= scan.protocols {
+                    self.grown.insert(Grown::Vertical(source, host, 0));
+                }
+            }
+            Target::Host(protocol, kind) => {
+                let hosts = self.horizontal.entry((source, protocol, kind), new);
+                hosts.add(word(host), host, &seen);
+                if hosts.within(scan.slow_window, connection.start) >= scan.pings {
+                    self.grown.insert(Grown::Horizontal(source, protocol, kind));
+                }
+            }
+        }
+    }
+
+    /// A conversation speaks for a host that was under suspicion.
+    fn succeed(&mut self, activity: &Activity) {
+        let key = &activity.connection.key;
+        let (source, protocol) = (key.source(), key.protocol());
+        let host = key.destination();
+        if let Some(ports) = self.vertical.get_mut(&(source, host, protocol)) {
+            ports.succeed(activity.is_proven());
+        }
+        let port = key.destination_port();
+        if let Some(hosts) = self.horizontal.get_mut(&(source, protocol, port)) {
+            hosts.succeed(activity.is_proven());
+        }
+    }
+
+    pub(super) fn look(&mut self, context: Context<'_>, sightings: &mut Vec<Sighting>) {
+        for grown in std::mem::take(&mut self.grown) {
+            let sighting = match grown {
+                Grown::Vertical(source, host, protocol) => {
+                    self.vertical_sighting((source, host, protocol), context)
+                }
+                Grown::Horizontal(source, protocol, port) => {
+                    self.horizontal_sighting((source, protocol, port), context)
+                }
+            };
+            sightings.extend(sighting);
+        }
+    }
+}

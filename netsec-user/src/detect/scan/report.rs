@@ -1,0 +1,219 @@
+//! From targets to sightings.
+
+use std::net::IpAddr;
+
+use netsec_common::packet::protocol;
+
+use super::super::Context;
+use super::super::network::word;
+use super::super::sighting::Sighting;
+use super::probe::Technique;
+use super::targets::{Seen, Targets};
+use super::{Scans, Way};
+use crate::finding::{Evidence, Kind, Party, Severity};
+use crate::packet::names;
+use crate::time::WallTime;
+
+/// Vertical scans of one source, or ports of its horizontal ones, from which on they are told as
+/// one.
+const TOGETHER: u64 = 8;
+/// Ports that are named in the evidence.
+const NAMED: usize = 16;
+
+impl Scans {
+    pub(super) fn vertical_sighting(
+        &mut self,
+        key: (IpAddr, IpAddr, u8),
+        context: Context<'_>,
+    ) -> Option<Sighting> {
+        let (source, host, number) = key;
+        let scan = &context.settings.scan;
+        let ports = self.vertical.get(&key)?;
+        let is_protocols = number == 0;
+        let least = if is_protocols {
+            scan.protocols
+        } else {
+            scan.ports
+        };
+        let size = Size::of(ports, least, scan.ports_medium, context)?;
+        let severity = size.severity(scan.high);
+        let what = if is_protocols {
+            "IP protocols"
+        } else {
+            "ports"
+        };
+        let word_of = if is_protocols {
+            String::new()
+        } else {
+            protocol_name(number)
+        };
+        let message = format!("{} {word_of}{what} tried{}", size.count, size.rest(ports));
+        let name = if is_protocols { "protocols" } else { "ports" };
+        let mut sighting = Sighting {
+            kind: Kind::ScanVertical,
+            severity,
+            attacker: source.into(),
+            proven: ports.proven,
+            victim: host.into(),
+            service: (!is_protocols).then_some((number, None)),
+            start: ports.first,
+            last: ports.last,
+            evidence: size
+                .evidence(ports, name)
+                .list("sample", ports.sample(NAMED)),
+            message,
+        };
+        let (hosts, victim) = self.together(source, Way::Vertical, host, &sighting);
+        if hosts >= TOGETHER {
+            sighting.message = format!("{hosts} hosts, of the last one {}", sighting.message);
+            sighting.evidence = sighting.evidence.count("hosts", hosts);
+            sighting.victim = victim;
+        }
+        Some(sighting)
+    }
+
+    pub(super) fn horizontal_sighting(
+        &mut self,
+        key: (IpAddr, u8, u16),
+        context: Context<'_>,
+    ) -> Option<Sighting> {
+        let (source, number, port) = key;
+        let scan = &context.settings.scan;
+        let hosts = self.horizontal.get(&key)?;
+        let is_sweep = matches!(number, protocol::ICMP | protocol::ICMPV6);
+        let least = if is_sweep { scan.pings } else { scan.hosts };
+        let size = Size::of(hosts, least, scan.hosts_medium, context)?;
+        let what = if is_sweep {
+            "pinged".to_owned()
+        } else {
+            let service = names::service(number, port);
+            let name = service.map_or_else(String::new, |name| format!(" ({name})"));
+            format!("tried on {}port {port}{name}", protocol_name(number))
+        };
+        let mut sighting = Sighting {
+            kind: if is_sweep {
+                Kind::ScanSweep
+            } else {
+                Kind::ScanHorizontal
+            },
+            severity: size.severity(scan.high),
+            attacker: source.into(),
+            proven: hosts.proven,
+            victim: hosts.hosts.party(),
+            service: Some((number, (!is_sweep).then_some(port))),
+            start: hosts.first,
+            last: hosts.last,
+            evidence: size.evidence(hosts, "hosts"),
+            message: format!("{} hosts {what}{}", size.count, size.rest(hosts)),
+        };
+        if !is_sweep {
+            let low = match hosts.hosts.party() {
+                Party::Host(host) => host,
+                Party::Network(network) => network.network(),
+                Party::Spoofed | Party::Reflectors | Party::Many => source,
+            };
+            let (ports, _) = self.together(source, Way::Horizontal, low, &sighting);
+            if ports >= TOGETHER {
+                sighting.message = format!("{ports} ports, on the last one {}", sighting.message);
+                sighting.evidence = sighting.evidence.count("ports", ports);
+                sighting.service = Some((number, None));
+            }
+        }
+        Some(sighting)
+    }
+
+    /// How many scans of this way the source has made, and of whom.
+    fn together(
+        &mut self,
+        source: IpAddr,
+        way: Way,
+        host: IpAddr,
+        sighting: &Sighting,
+    ) -> (u64, Party) {
+        let new = || Targets::new(sighting.start, host);
+        let scans = self.sources.entry((source, way), new);
+        let target = match way {
+            Way::Vertical => word(host),
+            Way::Horizontal => u64::from(sighting.service.and_then(|(_, port)| port).unwrap_or(0)),
+        };
+        let seen = Seen {
+            time: sighting.last,
+            technique: Technique::Syn,
+            outcome: None,
+            proven: sighting.proven,
+            packets: 0,
+        };
+        scans.add(target, host, &seen);
+        (scans.count(), scans.hosts.party())
+    }
+}
+
+/// How large a scan is.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    count: u64,
+    medium: bool,
+}
+
+impl Size {
+    /// The size, when it is one to speak of. Few targets count only when most of what the source
+    /// does fails; many in a day count like many in the window.
+    fn of(targets: &Targets, least: usize, medium: usize, context: Context<'_>) -> Option<Self> {
+        let scan = &context.settings.scan;
+        let fast = targets.within(scan.window, targets.last);
+        let slow = targets.within(scan.slow_window, targets.last);
+        let medium = fast >= medium || slow >= medium;
+        let mostly_failing = targets.successes.saturating_mul(2) <= fast as u64;
+        (medium || fast >= least && mostly_failing).then(|| Self {
+            count: targets.count(),
+            medium,
+        })
+    }
+
+    const fn severity(self, high: usize) -> Severity {
+        if self.count >= high as u64 {
+            Severity::High
+        } else if self.medium {
+            Severity::Medium
+        } else {
+            Severity::Low
+        }
+    }
+
+    /// ` in 1.2s, SYN: 990 refused, 0 silent`.
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as one sentence with its neighbours"
+    )]
+    fn rest(self, targets: &Targets) -> String {
+        let span = crate::time::Span(targets.last.since(targets.first));
+        format!(
+            " in {span}, {}: {} refused, {} silent",
+            targets.techniques().join(" and "),
+            targets.refused,
+            targets.silent
+        )
+    }
+
+    fn evidence(self, targets: &Targets, name: &'static str) -> Evidence {
+        let techniques = targets.techniques().into_iter().map(str::to_owned);
+        Evidence::new()
+            .count(name, self.count)
+            .number("seconds", seconds(targets.first, targets.last))
+            .list("techniques", techniques)
+            .count("probes", targets.probes)
+            .count("packets", targets.packets)
+            .count("refused", targets.refused)
+            .count("silent", targets.silent)
+            .count("answered", targets.successes)
+    }
+}
+
+fn seconds(first: WallTime, last: WallTime) -> f64 {
+    last.since(first).as_secs_f64()
+}
+
+/// `TCP `.
+fn protocol_name(number: u8) -> String {
+    names::protocol(number).map_or_else(String::new, |name| format!("{name} "))
+}

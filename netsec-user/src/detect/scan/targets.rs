@@ -1,0 +1,132 @@
+//! What one source tried: the last targets with their times, and how many there were at all.
+
+use std::net::IpAddr;
+
+use super::super::bounded::Kept;
+use super::super::distinct::Distinct;
+use super::super::network::Range;
+use super::probe::Technique;
+use crate::connection::Outcome;
+use crate::time::{TimeSpan, WallTime};
+
+/// Targets whose times are kept: more than the limits for slow scans.
+const RECENT: usize = 128;
+
+/// One probe.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) time: WallTime,
+    pub(super) technique: Technique,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) proven: bool,
+    pub(super) packets: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Targets {
+    recent: Vec<(WallTime, u64)>,
+    all: Distinct,
+    pub(super) hosts: Range,
+    pub(super) first: WallTime,
+    pub(super) last: WallTime,
+    pub(super) probes: u64,
+    pub(super) packets: u64,
+    pub(super) refused: u64,
+    pub(super) silent: u64,
+    pub(super) successes: u64,
+    pub(super) proven: bool,
+    /// Bit n for the nth of all techniques.
+    techniques: u16,
+}
+
+impl Targets {
+    pub(super) fn new(time: WallTime, host: IpAddr) -> Self {
+        Self {
+            recent: Vec::new(),
+            all: Distinct::default(),
+            hosts: Range::new(host),
+            first: time,
+            last: time,
+            probes: 0,
+            packets: 0,
+            refused: 0,
+            silent: 0,
+            successes: 0,
+            proven: false,
+            techniques: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, target: u64, host: IpAddr, seen: &Seen) {
+        match self.recent.iter_mut().find(|(_, known)| *known == target) {
+            Some((time, _)) => *time = (*time).max(seen.time),
+            None => self.recent.push((seen.time, target)),
+        }
+        if self.recent.len() > RECENT {
+            // By time, not by arrival: flows of one second come in any order.
+            let oldest = self
+                .recent
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, seen)| **seen);
+            let oldest = oldest.map_or(0, |(at, _)| at);
+            self.recent.swap_remove(oldest);
+        }
+        self.all.insert(target);
+        self.hosts.add(host);
+        self.first = self.first.min(seen.time);
+        self.last = self.last.max(seen.time);
+        self.probes += 1;
+        self.packets += seen.packets;
+        self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
+        self.silent += u64::from(seen.outcome == Some(Outcome::Silent));
+        self.proven |= seen.proven;
+        let at = Technique::ALL
+            .iter()
+            .position(|known| *known == seen.technique);
+        self.techniques |= 1 << at.unwrap_or_default();
+    }
+
+    pub(super) const fn succeed(&mut self, proven: bool) {
+        self.successes += 1;
+        self.proven |= proven;
+    }
+
+    /// Different targets in a window that ends now, up to [`RECENT`].
+    pub(super) fn within(&self, window: TimeSpan, now: WallTime) -> usize {
+        let recent = self.recent.iter();
+        recent
+            .filter(|(time, _)| now.ns_since(*time) <= window.as_ns())
+            .count()
+    }
+
+    /// Different targets at all.
+    pub(super) fn count(&self) -> u64 {
+        self.all.count().min(self.probes)
+    }
+
+    /// The targets whose times are kept, as numbers, the lowest first.
+    pub(super) fn sample(&self, most: usize) -> Vec<String> {
+        let mut targets: Vec<u64> = self.recent.iter().map(|(_, target)| *target).collect();
+        targets.sort_unstable();
+        targets.truncate(most);
+        targets.iter().map(u64::to_string).collect()
+    }
+
+    pub(super) fn techniques(&self) -> Vec<&'static str> {
+        let all = Technique::ALL.iter().enumerate();
+        all.filter(|(at, _)| self.techniques & 1 << at != 0)
+            .map(|(_, technique)| technique.name())
+            .collect()
+    }
+}
+
+impl Kept for Targets {
+    fn rank(&self) -> usize {
+        self.recent.len()
+    }
+
+    fn last(&self) -> WallTime {
+        self.last
+    }
+}
