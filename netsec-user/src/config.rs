@@ -9,6 +9,7 @@ mod load;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decide::DecideSettings;
 use crate::detect::DetectSettings;
 
 pub use self::error::ConfigError;
@@ -21,6 +22,8 @@ pub use self::load::{DEFAULT_PATH, Origin, Sources};
 pub struct Config {
     /// Section `[detect]`.
     pub detect: DetectSettings,
+    /// Section `[decide]`.
+    pub decide: DecideSettings,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod logs;
 mod report;
 mod stop;
+mod tap;
 
 use std::io;
 use std::time::Duration;
@@ -13,20 +14,17 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use self::logs::FollowedLogs;
-use self::report::report;
 use self::stop::Stop;
-use crate::block::{Enforcer as _, KernelEnforcer};
+use self::tap::{Tap, attach_ingress, load_ingress, open_egress};
+use crate::block::Enforcer as _;
 use crate::decide::{Desk, State, Tables, Traffic};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::guard::gather;
-use crate::hook::{Direction, Hook, HookId};
+use crate::hook::Hook;
 use crate::log::follow::Feeds;
 use crate::output::Output;
 use crate::pipeline::{HookReading, Pipeline};
-use crate::source::kernel::{
-    Attachment, BlockSource, EgressAttachment, EgressMeans, Interface, KernelEngine, KernelError,
-    KernelSettings, XdpMode,
-};
+use crate::source::kernel::{Interface, KernelError, KernelSettings, XdpMode};
 use crate::time::WallTime;
 
 /// How often the rings are emptied.
@@ -81,23 +79,6 @@ pub enum LiveError {
     /// Signals cannot be waited for.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
-}
-
-/// One hook in use.
-#[derive(Debug)]
-struct Tap {
-    hook: HookId,
-    engine: KernelEngine,
-    /// Held until the end of the run.
-    attachment: Option<AnyAttachment>,
-}
-
-/// What keeps a program on its hook.
-#[expect(dead_code, reason = "dropping it detaches")]
-#[derive(Debug)]
-enum AnyAttachment {
-    Ingress(Attachment),
-    Egress(EgressAttachment),
 }
 
 /// Sensors on some interfaces.
@@ -367,63 +348,6 @@ async fn fill(state: &mut State, tables: &mut Tables, mode: Mode) {
     }
     tables.heartbeat(now);
     tables.set_mode(mode);
-}
-
-fn load_ingress<O: Output>(
-    object: &[u8],
-    settings: &LiveSettings,
-    interface: &Interface,
-    tables: &mut Tables,
-    pipeline: &mut Pipeline<O>,
-) -> Result<Tap, KernelError> {
-    let hook = pipeline.add_hook(Hook {
-        interface: interface.name.clone(),
-        direction: Direction::Ingress,
-    });
-    let blocks = BlockSource::New(settings.block_entries);
-    let (engine, blocks) = KernelEngine::load_blocking(object, hook, &settings.kernel, &blocks)?;
-    tables.push(KernelEnforcer::new(blocks));
-    Ok(Tap {
-        hook,
-        engine,
-        attachment: None,
-    })
-}
-
-fn attach_ingress(tap: &mut Tap, interface: &Interface, mode: XdpMode) -> Result<(), KernelError> {
-    let attachment = tap.engine.attach(interface, mode)?;
-    report(interface, &tap.engine, &attachment);
-    tap.attachment = Some(AnyAttachment::Ingress(attachment));
-    Ok(())
-}
-
-fn open_egress<O: Output>(
-    object: &[u8],
-    settings: &LiveSettings,
-    interface: &Interface,
-    watched: &[u32],
-    pipeline: &mut Pipeline<O>,
-) -> Result<Tap, KernelError> {
-    let hook = pipeline.add_hook(Hook {
-        interface: interface.name.clone(),
-        direction: Direction::Egress,
-    });
-    let mut engine = KernelEngine::load_egress(object, hook, &settings.kernel, watched)?;
-    let attachment = engine.attach_egress(interface)?;
-    let means = match attachment.means {
-        EgressMeans::Tcx => "TCX",
-        EgressMeans::Clsact => "clsact, as this kernel has no TCX",
-    };
-    log::info!(
-        "{}: egress attached by {means}; flow table {} MiB",
-        interface.name,
-        engine.table_bytes() >> 20,
-    );
-    Ok(Tap {
-        hook,
-        engine,
-        attachment: Some(AnyAttachment::Egress(attachment)),
-    })
 }
 
 fn ticker() -> Interval {

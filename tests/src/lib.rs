@@ -9,6 +9,7 @@ pub mod mutation;
 pub mod netns;
 pub mod quoted;
 pub mod replay;
+pub mod rulings;
 pub mod running;
 pub mod sourced;
 pub mod traffic;

@@ -72,7 +72,7 @@ impl Bench {
             "4096",
             "--socket",
             &socket,
-            "--state-dir",
+            "--state",
             &state,
         ];
         let mut sensor = self.pair.right.run(|| Running::start(&arguments))?;

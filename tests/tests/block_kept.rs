@@ -8,7 +8,7 @@ use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing};
 use netsec_tests::kernel;
 use netsec_tests::netns::Pair;
 use netsec_tests::wire::{FrameSocket, Udp};
-use netsec_user::block::{Block, Enforcer, Inserted, KernelEnforcer};
+use netsec_user::block::{Block, Enforcer as _, Inserted, KernelEnforcer};
 use netsec_user::hook::HookId;
 use netsec_user::source::kernel::{
     Attachment, BlockMaps, KernelEngine, KernelError, PinFolder, XdpMode,

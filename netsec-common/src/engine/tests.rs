@@ -9,6 +9,8 @@ use crate::ledger::Snapshot;
 use crate::packet::Start;
 use crate::sample::Fate;
 
+mod rulings;
+
 fn case(name: &str) -> Case {
     cases().into_iter().find(|case| case.name == name).unwrap()
 }
@@ -222,8 +224,8 @@ fn every_verdict_is_pass_and_the_identity_holds_after_each_frame() {
     }
 }
 
-/// One set, every frame of the tables, a frame after the idle timeout, each ring full and not, and
-/// no configuration: together they move every counter there is.
+/// One set, every frame of the tables, a frame after the idle timeout, each ring full and not, no
+/// configuration, and every ruling of the block table: together they move every counter there is.
 #[test]
 fn every_counter_is_moved_by_some_test() {
     let mut total = Snapshot::default();
@@ -250,6 +252,7 @@ fn every_counter_is_moved_by_some_test() {
         rig.run(&case("udp"), Ticks(21));
         total.merge(&rig.counters());
     }
+    total.merge(&rulings::all());
     let idle: Vec<_> = total
         .iter()
         .filter(|(_, n)| *n == 0)

@@ -1,6 +1,11 @@
 //! What no single type can hold: ranges.
 
+use netsec_common::block::Action;
+
 use super::{Config, ConfigError};
+
+/// Ten years, the longest a block can be told to last.
+const BLOCK_SECONDS_MAX: u64 = 10 * 365 * 86_400;
 
 impl Config {
     /// Checks every value against its range.
@@ -9,6 +14,7 @@ impl Config {
     ///
     /// The first value that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_decide()?;
         let detect = &self.detect;
         let beacon = &detect.beacon;
         for (key, share) in [
@@ -67,6 +73,36 @@ impl Config {
             "detect.beacon.connections",
             beacon.connections,
             "has to be at least 4: three intervals",
+        )
+    }
+
+    fn check_decide(&self) -> Result<(), ConfigError> {
+        let decide = &self.decide;
+        require(
+            !decide.escalation.is_empty(),
+            "decide.escalation",
+            "[]",
+            "has to name at least one length of time",
+        )?;
+        let spans = decide
+            .escalation
+            .iter()
+            .map(|span| ("decide.escalation", span));
+        for (key, span) in spans.chain([("decide.default_for", &decide.default_for)]) {
+            let seconds = span.get().as_secs();
+            require(
+                (1..=BLOCK_SECONDS_MAX).contains(&seconds),
+                key,
+                span,
+                "has to be from a second to ten years",
+            )?;
+        }
+        let packets_per_s = decide.unproven_packets_per_s;
+        require(
+            packets_per_s <= Action::RATE_MAX,
+            "decide.unproven_packets_per_s",
+            packets_per_s,
+            "cannot be limited: 16777215 is the most",
         )
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use toml::{Table, Value};
 
 use super::Config;
+use crate::decide::DecideSettings;
 use crate::detect::DetectSettings;
 use crate::detect::settings::{
     Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan, SuspiciousPort,
@@ -18,7 +19,7 @@ const HEAD: &str = "\
 ";
 
 /// The keys of each section that have an explanation.
-const SECTIONS: [(&str, &[Threshold]); 11] = [
+const SECTIONS: [(&str, &[Threshold]); 12] = [
     ("detect", DetectSettings::THRESHOLDS),
     ("detect.scan", Scan::THRESHOLDS),
     ("detect.flood", Flood::THRESHOLDS),
@@ -30,6 +31,7 @@ const SECTIONS: [(&str, &[Threshold]); 11] = [
     ("detect.suspicious_port", SuspiciousPort::THRESHOLDS),
     ("detect.tunnel_dns", TunnelDns::THRESHOLDS),
     ("detect.tunnel_icmp", TunnelIcmp::THRESHOLDS),
+    ("decide", DecideSettings::THRESHOLDS),
 ];
 
 /// A file that holds every key with its default, what it means and where the default comes from.

@@ -71,6 +71,18 @@ fn wrong_values_are_refused() {
             "detect.beacon.score = 70: has to be from 0 to 1",
         ),
         ("[detect.beacon]\nsize_weight = 0.5", "add up to 1"),
+        (
+            "[decide]\nescalation = []",
+            "decide.escalation = []: has to name",
+        ),
+        (
+            "[decide]\nescalation = [\"10m\", \"20y\"]",
+            "decide.escalation = 20y: has to be from a second to ten years",
+        ),
+        (
+            "[decide]\nunproven_packets_per_s = 16777216",
+            "decide.unproven_packets_per_s = 16777216: cannot be limited",
+        ),
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");

@@ -4,7 +4,6 @@ mod import;
 mod request;
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
 
@@ -96,12 +95,7 @@ impl Desk<'_> {
         let prefix = Prefix::host(evidence.source);
         self.state.guard.check(prefix, false)?;
         let settings = &self.state.policy.settings;
-        let forgotten = Duration::from_secs(settings.forget_after_s);
-        let since = self.now.plus_ns(
-            i64::try_from(forgotten.as_nanos())
-                .unwrap_or(i64::MAX)
-                .saturating_neg(),
-        );
+        let since = self.now.plus_ns(-settings.forget_after.as_ns());
         let offences = self.state.book.offences(prefix, since);
         let is_proven = evidence.is_two_way || self.has_completed(evidence.source);
         let automatic = self.state.book.automatic();
@@ -239,7 +233,7 @@ impl Desk<'_> {
         }
         let lifetime = request
             .lifetime
-            .unwrap_or_else(|| Duration::from_secs(self.state.policy.settings.default_for_s));
+            .unwrap_or_else(|| self.state.policy.settings.default_for.get());
         let until = self.now.plus(lifetime);
         let (guard, traffic) = (&self.state.guard, &self.traffic);
         let (connections, recent) = (traffic.connections, traffic.recent);

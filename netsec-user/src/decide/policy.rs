@@ -3,43 +3,29 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use crate::detect::settings::section;
+use crate::time::{TimeSpan, WallTime};
 
-use crate::time::WallTime;
-
-/// Settings of decisions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DecideSettings {
-    /// Seconds of a person's block that names no time.
-    pub default_for_s: u64,
-    /// Seconds of an automatic block for the first, second, … offence; the last holds for all further.
-    pub escalation_s: Vec<u64>,
-    /// An offence is forgotten after so many seconds.
-    pub forget_after_s: u64,
-    /// Most automatic blocks within a minute.
-    pub automatic_per_minute: usize,
-    /// Most automatic blocks in force at a time.
-    pub automatic_total: usize,
-    /// Packets a second left to a source that may be forged.
-    pub unproven_packets_per_s: u32,
-}
-
-impl Default for DecideSettings {
-    fn default() -> Self {
-        Self {
-            default_for_s: 3_600,
-            escalation_s: vec![600, 3_600, 86_400, 7 * 86_400],
-            forget_after_s: 30 * 86_400,
-            automatic_per_minute: 60,
-            automatic_total: 10_000,
-            unproven_packets_per_s: 100,
-        }
+section! {
+    /// Section `[decide]`: how long a block lasts, and how many there may be.
+    DecideSettings {
+        /// Length of a person's block that names no time.
+        default_for: TimeSpan = TimeSpan::from_secs(3_600), "CrowdSec's simulation profiles, 1 h to 4 h";
+        /// Length of an automatic block for the first, second, ... offence; the last holds for all further.
+        escalation: Vec<TimeSpan> = [600, 3_600, 86_400, 7 * 86_400].map(TimeSpan::from_secs).to_vec(), "fail2ban, bantime 10 min and bantime.increment";
+        /// An offence is forgotten after so long.
+        forget_after: TimeSpan = TimeSpan::from_secs(30 * 86_400), "ours";
+        /// Most automatic blocks within a minute.
+        automatic_per_minute: usize = 60, "ours";
+        /// Most automatic blocks in force at a time.
+        automatic_total: usize = 10_000, "ours";
+        /// Packets a second left to a source that may be forged.
+        unproven_packets_per_s: u32 = 100, "ours";
     }
 }
 
 /// What the settings say in a case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// The settings.
     pub settings: DecideSettings,
@@ -49,9 +35,9 @@ impl Policy {
     /// How long the block of a source lasts that was blocked so many times before.
     #[must_use]
     pub fn lifetime(&self, offences: u32) -> Duration {
-        let ladder = &self.settings.escalation_s;
+        let ladder = &self.settings.escalation;
         let step = ladder.get(offences as usize).or_else(|| ladder.last());
-        Duration::from_secs(step.copied().unwrap_or(self.settings.default_for_s))
+        step.unwrap_or(&self.settings.default_for).get()
     }
 }
 

@@ -16,6 +16,7 @@ pub use self::list::{
     TunnelDns, TunnelIcmp,
 };
 pub use self::table::Threshold;
+pub(crate) use self::table::section;
 use crate::finding::Kind;
 use crate::time::TimeSpan;
 

@@ -9,7 +9,7 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The directory cannot be made.
-    #[error("{}: the state directory cannot be made: {reason}\ntry: --state-dir DIR", path.display())]
+    #[error("{}: the state directory cannot be made: {reason}\ntry: --state DIR", path.display())]
     Directory {
         /// Which.
         path: PathBuf,
@@ -19,7 +19,7 @@ pub enum JournalError {
     /// No room.
     #[error(
         "{}: no space is left on the disk, so decisions are not recorded\n\
-         try: free some space there, or --state-dir DIR on another disk", path.display()
+         try: free some space there, or --state DIR on another disk", path.display()
     )]
     Full {
         /// The file.
@@ -28,7 +28,7 @@ pub enum JournalError {
     /// No permission, or a read-only file system.
     #[error(
         "{}: cannot be opened for writing ({reason})\n\
-         try: as root, or --state-dir DIR where this user may write", path.display()
+         try: as root, or --state DIR where this user may write", path.display()
     )]
     ReadOnly {
         /// The file.
@@ -50,7 +50,7 @@ pub enum JournalError {
     /// Written by a newer netsec.
     #[error(
         "{}: written by a newer netsec (version {version} of its tables; this one knows {})\n\
-         try: that netsec, or another --state-dir", path.display(), super::schema::VERSION
+         try: that netsec, or another --state", path.display(), super::schema::VERSION
     )]
     Newer {
         /// The file.

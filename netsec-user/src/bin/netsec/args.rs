@@ -167,9 +167,9 @@ pub(crate) struct RunArgs {
     /// Blocks
     #[command(flatten)]
     pub(crate) block: EnforceArgs,
-    /// Directory that keeps how far logs were read [default: $STATE_DIRECTORY, else /var/lib/netsec if
-    /// it is there]
-    #[arg(long, value_name = "DIR")]
+    /// Directory that keeps decisions, and how far logs were read [default: $STATE_DIRECTORY, else
+    /// /var/lib/netsec]
+    #[arg(long, value_name = "DIR", env = "NETSEC_STATE_DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Logs to join
     #[command(flatten)]

@@ -31,14 +31,6 @@ pub(crate) struct EnforceArgs {
     /// Most entries of each interface's block table
     #[arg(long, value_name = "N", default_value_t = 1 << 16, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub(crate) block_entries: u32,
-    /// Where decisions are recorded
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "NETSEC_STATE_DIR",
-        default_value = "/var/lib/netsec"
-    )]
-    pub(crate) state_dir: PathBuf,
     /// Where to listen for the other commands
     #[arg(long, value_name = "FILE", env = "NETSEC_SOCKET", default_value = SOCKET)]
     pub(crate) socket: PathBuf,

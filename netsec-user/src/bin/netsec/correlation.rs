@@ -92,11 +92,11 @@ pub(crate) fn conclude<O: Output>(pipeline: &Pipeline<O>) -> Result<()> {
     }
 }
 
-/// Where state is kept: as asked, else where systemd says, else the usual place if it is there.
-pub(crate) fn state_directory(asked: Option<&Path>) -> Option<PathBuf> {
-    const USUAL: &str = "/var/lib/netsec";
-    asked.map(Path::to_owned).or_else(|| {
-        let given = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
-        given.or_else(|| Path::new(USUAL).is_dir().then(|| PathBuf::from(USUAL)))
-    })
+/// Where state is kept: as asked, else where systemd says, else the usual place.
+pub(crate) fn state_directory(asked: Option<&Path>) -> PathBuf {
+    let given = || std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    asked
+        .map(Path::to_owned)
+        .or_else(given)
+        .unwrap_or_else(|| PathBuf::from("/var/lib/netsec"))
 }

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use anyhow::Result;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
+use netsec_user::detect::DetectSettings;
 use netsec_user::filter::Filter;
 use netsec_user::output::{
     Colour, ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice,
@@ -53,9 +54,12 @@ pub(crate) fn colour(cli: &Cli, is_terminal: bool) -> Colour {
 ///
 /// # Errors
 ///
-/// [`UsageError`] for a filter that cannot be read; wrong settings.
-pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<PipelineSettings> {
-    let config = show.config.load()?;
+/// [`UsageError`] for a filter that cannot be read.
+pub(crate) fn settings(
+    show: &ShowArgs,
+    detect: DetectSettings,
+    hash_keys: [u32; 10],
+) -> Result<PipelineSettings> {
     let filter =
         Filter::parse(&show.filter.join(" ")).map_err(|error| UsageError(error.to_string()))?;
     Ok(PipelineSettings {
@@ -71,7 +75,7 @@ pub(crate) fn settings(show: &ShowArgs, hash_keys: [u32; 10]) -> Result<Pipeline
         top: show.top,
         packet_limit: show.count,
         connections: !show.no_flows,
-        detect: (!show.no_findings).then_some(config.detect),
+        detect: (!show.no_findings).then_some(detect),
     })
 }
 

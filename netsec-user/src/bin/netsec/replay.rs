@@ -20,7 +20,7 @@ use crate::correlation;
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
-    let settings = output::settings(&args.show, FIXED_HASH_KEYS)?;
+    let settings = output::settings(&args.show, args.show.config.load()?.detect, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
         sampling: output::sampling(&args.show),

@@ -23,7 +23,11 @@ const ASKS_MAX: usize = 64;
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
-    let settings = output::settings(&args.show, hash_keys)?;
+    let config = args.show.config.load()?;
+    let settings = output::settings(&args.show, config.detect, hash_keys)?;
+    let policy = Policy {
+        settings: config.decide,
+    };
     let live = LiveSettings {
         interfaces: interfaces(args)?,
         mode: args.mode.into(),
@@ -51,12 +55,13 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+        let directory = state_directory(args.state.as_deref());
+        let state = State::new(Book::open(Some(&directory)), policy);
         let correlate = &args.correlate;
         let feeds = match correlate.logs.as_slice() {
             [] => None,
-            _ => Some(correlate.feeds(state_directory(args.state.as_deref()))?),
+            _ => Some(correlate.feeds(directory.is_dir().then_some(directory))?),
         };
-        let state = State::new(Book::open(Some(&args.block.state_dir)), Policy::default());
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let server = Server::open(&args.block.socket)?;
         let mut live = Live::open(object, &live, state, asks, &mut pipeline).await?;
