@@ -4,7 +4,7 @@ use crate::block::{BlockTable, Ruling, suspect};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
-use crate::packet::{FlowKey, Frame, PacketBytes, parse, protocol};
+use crate::packet::{FlowKey, Frame, Packet, PacketBytes, Sender, parse_from, protocol};
 use crate::sample::{Delivery, QUESTIONS_MAX, SAMPLE_BYTES_MAX, SampleSink, Sampling};
 use crate::ticks::Ticks;
 
@@ -55,13 +55,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let (accounted, ruling) = match self.take(frame, now) {
-            Ok(taken) => taken,
-            Err(reason) => {
-                self.row.count(reason);
-                (None, Ruling::PASS)
-            }
-        };
+        let (accounted, ruling) = self.take(frame, now);
         self.sample(frame, accounted, ruling);
         self.row.end();
         if ruling.drops() {
@@ -71,45 +65,73 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
     }
 
-    /// What was ruled, and what accounting told; `None` for a frame that is dropped.
+    /// What accounting told, and what was ruled; of a frame that is dropped nothing is accounted.
     #[inline(always)]
     fn take<P: PacketBytes>(
         &self,
         frame: &Frame<'_, P>,
         now: Ticks,
-    ) -> Result<(Option<Accounted>, Ruling), Counter> {
+    ) -> (Option<Accounted>, Ruling) {
         if !self.config.is_current() {
-            return Err(Counter::NoFlowSet);
+            self.row.count(Counter::NoFlowSet);
+            return (None, Ruling::PASS);
         }
-        let packet = parse(frame, self.row)?;
-        let ruling = match suspect(self.blocks, &packet.key) {
-            Some(suspect) => self.blocks.judge(&suspect, frame.wire_bytes, self.row),
-            None => Ruling::PASS,
+        let mut sender = Sender::default();
+        let parsed = parse_from(frame, self.row, &mut sender);
+        // A blocked source does not get by with a transport header that cannot be read.
+        let key = match &parsed {
+            Ok(packet) => Some(packet.key),
+            Err(_) => sender.key(),
         };
+        let ruling = self.rule(key, frame.wire_bytes);
         if ruling.drops() {
-            return Ok((None, ruling));
+            return (None, ruling);
         }
-        let set_index = set_index(&packet.key, self.config);
+        let accounted = match parsed {
+            Ok(packet) => self.account(&packet, frame.wire_bytes, now),
+            Err(reason) => Err(reason),
+        };
+        match accounted {
+            Ok(accounted) => (Some(accounted), ruling),
+            Err(reason) => {
+                self.row.count(reason);
+                (None, ruling)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rule(&self, key: Option<FlowKey>, bytes: u32) -> Ruling {
+        let suspect = match key {
+            Some(key) => suspect(self.blocks, &key),
+            None => None,
+        };
+        match suspect {
+            Some(suspect) => self.blocks.judge(&suspect, bytes, self.row),
+            None => Ruling::PASS,
+        }
+    }
+
+    #[inline(always)]
+    fn account(&self, packet: &Packet, bytes: u32, now: Ticks) -> Result<Accounted, Counter> {
         let seen = Observation {
             now,
-            bytes: frame.wire_bytes,
+            bytes,
             tcp_flags: packet.tcp_flags,
         };
-        let idle_ticks = self.control.idle_ticks();
         let packets = account(
             self.table,
-            set_index,
+            set_index(&packet.key, self.config),
             &packet.key,
             seen,
-            idle_ticks,
+            self.control.idle_ticks(),
             self.row,
         )?;
-        let accounted = Accounted {
+        Ok(Accounted {
             packets,
             is_question: packet.key.protocol() == protocol::UDP
                 && packet.key.destination_port() == DNS_PORT,
-        };
-        Ok((Some(accounted), ruling))
+        })
     }
 
     /// `accounted` is `None` for a frame in no flow.

@@ -9,6 +9,7 @@ mod transport;
 pub(crate) use transport::tcp;
 
 pub use bytes::{HeaderBytes, PacketBytes, SliceHeader};
+pub(crate) use key::Sender;
 pub use key::{Addresses, FlowKey, Vlan, protocol};
 
 use crate::ledger::{Counter, Row};
@@ -68,6 +69,16 @@ pub struct Packet {
 /// not been counted yet.
 #[inline(always)]
 pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, Counter> {
+    parse_from(frame, row, &mut Sender::default())
+}
+
+/// As [`parse`], and says who sent the packet even where the rest of it cannot be read.
+#[inline(always)]
+pub(crate) fn parse_from<P: PacketBytes>(
+    frame: &Frame<'_, P>,
+    row: &Row,
+    sender: &mut Sender,
+) -> Result<Packet, Counter> {
     let network = match frame.start {
         Start::Ethernet => ethernet::read(frame.bytes, row)?,
         Start::Tagged { tag } => ethernet::read_behind_tag(frame.bytes, tag, row)?,
@@ -75,7 +86,7 @@ pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, 
             ethernet::read_tagged(frame.bytes, ethertype, usize::from(offset), row)?
         }
     };
-    internet::read(frame, &network, row)
+    internet::read(frame, &network, row, sender)
 }
 
 #[cfg(test)]

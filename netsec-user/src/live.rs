@@ -120,10 +120,9 @@ impl Live {
             interfaces.push(Interface::find(name).await?);
         }
         let watched: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
-        let mut taps = Vec::new();
-        let mut tables = Tables::default();
+        let (mut loaded, mut tables) = (Vec::new(), Tables::default());
         for interface in &interfaces {
-            taps.push(load_ingress(
+            loaded.push(load_ingress(
                 object,
                 settings,
                 interface,
@@ -132,10 +131,10 @@ impl Live {
             )?);
         }
         fill(&mut state, &mut tables, settings.enforcement).await;
-        for (tap, interface) in taps.iter_mut().zip(&interfaces) {
-            attach_ingress(tap, interface, settings.mode)?;
-        }
-        for interface in &interfaces {
+        let mut taps = Vec::new();
+        for (mut tap, interface) in loaded.into_iter().zip(&interfaces) {
+            attach_ingress(&mut tap, interface, settings.mode)?;
+            taps.push(tap);
             if settings.egress {
                 taps.push(open_egress(
                     object, settings, interface, &watched, pipeline,

@@ -1,8 +1,12 @@
 //! Who is dropped: frame in, action and exactly the named counters out, on the host and in the kernel
 //! alike.
 
+#![expect(clippy::unwrap_used, reason = "tests panic")]
+
 use netsec_common::block::{Action, List, Mode, Narrowing};
-use netsec_tests::rulings::{ALLOWED, BLOCK, Both, GUARD, WITHIN, key};
+use netsec_common::fixtures::cases;
+use netsec_common::ledger::Counter;
+use netsec_tests::rulings::{ALLOWED, BLOCK, Both, GUARD, NOON, WITHIN, key};
 use netsec_tests::sourced::Shape;
 
 #[test]
@@ -154,4 +158,58 @@ fn guarded_sources_are_never_dropped() {
     }
     both.sends(Shape::udp("8.8.8.8"), &[BLOCK]);
     both.sends(Shape::udp("fec0::1"), &[BLOCK]);
+}
+
+/// The address is enough: fragments too small for their header, extension headers without end, lengths
+/// that lie. Host and kernel agree on every frame of the table.
+#[test]
+fn a_transport_that_cannot_be_read_hides_nobody() {
+    let Some(mut both) = Both::new(Mode::Enforce) else {
+        return;
+    };
+    both.block("0.0.0.0/0");
+    both.block("::/0");
+    let mut unreadable = 0;
+    for case in cases() {
+        let is_ip =
+            |(counter, _): &(Counter, u64)| matches!(counter, Counter::Ipv4 | Counter::Ipv6);
+        if !case.expect.iter().any(is_ip) {
+            continue;
+        }
+        let moved = both.send(&case.frame, NOON);
+        let has = |counter| moved.iter().any(|(moved, _)| *moved == counter);
+        assert!(
+            has(Counter::DroppedByBlock) != has(Counter::SavedByGuard),
+            "{}: {moved:?}",
+            case.name
+        );
+        unreadable += u32::from(case.key.is_none() && has(Counter::DroppedByBlock));
+    }
+    assert!(unreadable > 10, "{unreadable}");
+}
+
+#[test]
+fn a_narrowed_block_needs_what_it_is_narrowed_to() {
+    let Some(mut both) = Both::new(Mode::Enforce) else {
+        return;
+    };
+    // The first eight bytes of a segment in a fragment of their own (RFC 1858).
+    let tiny = cases()
+        .into_iter()
+        .find(|case| case.name == "tiny fragment")
+        .unwrap();
+    let source = tiny.frame.get(26..30).unwrap();
+    let source = std::net::Ipv4Addr::from(<[u8; 4]>::try_from(source).unwrap()).to_string();
+    let port = Narrowing::Port {
+        protocol: 6,
+        port: 80,
+    };
+    both.insert(List::Block, &source, port, Action::Drop, 1);
+    assert!(both.send(&tiny.frame, NOON).is_empty());
+    let protocol = Narrowing::Protocol(6);
+    both.insert(List::Block, &source, protocol, Action::Drop, 1);
+    assert_eq!(
+        both.send(&tiny.frame, NOON).first().unwrap().0,
+        Counter::DroppedByBlock
+    );
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::block::BlockMemoryAt;
 use crate::fixtures::{Case, Rig, cases, differences, host_cases, moved};
 use crate::ledger::Snapshot;
-use crate::packet::Start;
+use crate::packet::{Start, parse};
 use crate::sample::Fate;
 
 mod rulings;

@@ -1,7 +1,7 @@
 //! IPv4 and IPv6 headers, extension headers and fragments.
 
 use super::ethernet::{Network, Version};
-use super::key::{Addresses, protocol};
+use super::key::{Addresses, Sender, protocol};
 use super::transport::{self, Payload};
 use super::{Frame, HeaderBytes as _, Packet, PacketBytes};
 use crate::ledger::{Counter, Row};
@@ -38,11 +38,12 @@ pub(super) fn read<P: PacketBytes>(
     frame: &Frame<'_, P>,
     network: &Network,
     row: &Row,
+    sender: &mut Sender,
 ) -> Result<Packet, Counter> {
     let offset = frame.bytes.merge::<LINK_BITS>(network.offset);
     let (addresses, payload) = match network.version {
-        Version::V4 => read_v4(frame, offset, row)?,
-        Version::V6 => read_v6(frame, offset, row)?,
+        Version::V4 => read_v4(frame, offset, row, sender)?,
+        Version::V6 => read_v6(frame, offset, row, sender)?,
     };
     transport::read(frame.bytes, addresses, network.vlan, &payload, row)
 }
@@ -52,6 +53,7 @@ fn read_v4<P: PacketBytes>(
     frame: &Frame<'_, P>,
     offset: usize,
     row: &Row,
+    sender: &mut Sender,
 ) -> Result<(Addresses, Payload), Counter> {
     let header = frame
         .bytes
@@ -61,6 +63,8 @@ fn read_v4<P: PacketBytes>(
     if version_and_length >> 4 != 4 {
         return Err(Counter::Ipv4Version);
     }
+    let addresses = Addresses::v4(header.word32::<12>(), header.word32::<16>());
+    *sender = Sender::new(&addresses, header.byte::<9>());
     let header_bytes = usize::from(version_and_length & 0xf) * 4;
     if header_bytes < IPV4_BYTES {
         return Err(Counter::Ipv4HeaderLength);
@@ -87,7 +91,7 @@ fn read_v4<P: PacketBytes>(
         row.count(Counter::Ipv4Fragments);
     }
     Ok((
-        Addresses::v4(header.word32::<12>(), header.word32::<16>()),
+        addresses,
         Payload {
             protocol: header.byte::<9>(),
             offset: offset + header_bytes,
@@ -104,6 +108,7 @@ fn read_v6<P: PacketBytes>(
     frame: &Frame<'_, P>,
     offset: usize,
     row: &Row,
+    sender: &mut Sender,
 ) -> Result<(Addresses, Payload), Counter> {
     let header = frame
         .bytes
@@ -112,11 +117,16 @@ fn read_v6<P: PacketBytes>(
     if header.byte::<0>() >> 4 != 6 {
         return Err(Counter::Ipv6Version);
     }
+    let addresses = Addresses {
+        source: [header.word64::<8>(), header.word64::<16>()],
+        destination: [header.word64::<24>(), header.word64::<32>()],
+    };
+    let next = header.byte::<6>();
+    *sender = Sender::new(&addresses, next);
     row.count(Counter::Ipv6);
 
     let wire_end = frame.wire_bytes as usize;
     let length = usize::from(header.be16::<4>());
-    let next = header.byte::<6>();
     let start = offset + IPV6_BYTES;
     // Zero is a jumbogram (RFC 2675) or a segmentation offload, unless nothing is to follow.
     let length_stated = length != 0 || next == protocol::NO_NEXT_HEADER;
@@ -136,11 +146,8 @@ fn read_v6<P: PacketBytes>(
         later_fragment: false,
         length_stated,
     };
-    let addresses = Addresses {
-        source: [header.word64::<8>(), header.word64::<16>()],
-        destination: [header.word64::<24>(), header.word64::<32>()],
-    };
     walk_extensions(frame.bytes, &mut payload, row)?;
+    *sender = Sender::new(&addresses, payload.protocol);
     Ok((addresses, payload))
 }
 

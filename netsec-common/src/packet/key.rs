@@ -235,6 +235,39 @@ impl VlanBits {
     }
 }
 
+/// Who sent a packet, as soon as its IP header has been read, and the protocol it names.
+///
+/// Nobody while the source is `::`, which no packet that matters has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sender {
+    source: [u64; 2],
+    protocol: u64,
+}
+
+impl Sender {
+    #[inline(always)]
+    pub(super) const fn new(addresses: &Addresses, protocol: u8) -> Self {
+        Self {
+            source: addresses.source,
+            protocol: protocol as u64,
+        }
+    }
+
+    /// A key that has this and nothing else: no ports, no destination.
+    #[inline(always)]
+    pub(crate) const fn key(&self) -> Option<FlowKey> {
+        let [high, low] = self.source;
+        if high | low == 0 {
+            return None;
+        }
+        Some(FlowKey {
+            source: self.source,
+            destination: [0; 2],
+            tail: self.protocol << 32,
+        })
+    }
+}
+
 /// Source and destination address, v4-mapped, in the memory order of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {

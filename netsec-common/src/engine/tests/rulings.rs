@@ -68,6 +68,34 @@ pub(super) fn all() -> Snapshot {
     total
 }
 
+/// A source that is blocked does not get by with headers that cannot be read, or with more of them
+/// than are walked: the address is enough.
+#[test]
+fn what_cannot_be_read_past_its_address_is_dropped_all_the_same() {
+    let mut dropped = Vec::new();
+    for case in cases().into_iter().chain(host_cases()) {
+        let mut rig = Rig::new(0);
+        let blocks = Blocks::new(16);
+        for prefix in ["::/0", "0.0.0.0/0"] {
+            insert(&blocks, List::Block, prefix.parse().unwrap(), DROP, None);
+        }
+        blocks.memory().control.set_mode(Mode::Enforce);
+        rig.blocks = Some(blocks);
+        let verdict = rig.run(&case, Ticks(1));
+        let counters = rig.counters();
+        assert_eq!(counters.imbalance(), 0, "{}", case.name);
+        let is_ip = counters.get(Counter::Ipv4) + counters.get(Counter::Ipv6) != 0;
+        let passed = counters.get(Counter::SavedByGuard) != 0;
+        if is_ip {
+            assert_ne!(verdict == Verdict::Drop, passed, "{}", case.name);
+        }
+        if case.key.is_none() && verdict == Verdict::Drop {
+            dropped.push(case.name);
+        }
+    }
+    assert!(dropped.len() > 20, "{dropped:?}");
+}
+
 fn check(ruled: Ruled) -> Snapshot {
     let (held, mode, silence, verdict, counter) = ruled;
     let mut case = case("udp");
@@ -109,30 +137,30 @@ fn bytes_of(counter: Counter) -> Counter {
     all.find(|other| other.name() == name).unwrap()
 }
 
-fn hold(blocks: &Blocks, held: Held, source: Prefix) {
-    let everybody = "0.0.0.0/0".parse().unwrap();
-    let insert = |list, prefix, action, expires| {
-        let key = BlockKey {
+fn insert(blocks: &Blocks, list: List, prefix: Prefix, action: Action, expires: Option<BlockTime>) {
+    let entry = BlockEntry {
+        key: BlockKey {
             list,
             prefix,
             narrowing: Narrowing::Any,
-        };
-        let entry = BlockEntry {
-            key,
-            action,
-            decision_id: 7,
-            expires,
-        };
-        blocks.memory().insert(&entry).unwrap();
+        },
+        action,
+        decision_id: 7,
+        expires,
     };
+    blocks.memory().insert(&entry).unwrap();
+}
+
+fn hold(blocks: &Blocks, held: Held, source: Prefix) {
+    let everybody = "0.0.0.0/0".parse().unwrap();
     match held {
         Held::Nothing => {}
-        Held::Block(action) => insert(List::Block, source, action, None),
+        Held::Block(action) => insert(blocks, List::Block, source, action, None),
         Held::Allow => {
-            insert(List::Block, source, DROP, None);
-            insert(List::Allow, source, DROP, None);
+            insert(blocks, List::Block, source, DROP, None);
+            insert(blocks, List::Allow, source, DROP, None);
         }
-        Held::Guarded => insert(List::Block, everybody, DROP, None),
-        Held::Ended => insert(List::Block, source, DROP, Some(NOW)),
+        Held::Guarded => insert(blocks, List::Block, everybody, DROP, None),
+        Held::Ended => insert(blocks, List::Block, source, DROP, Some(NOW)),
     }
 }
