@@ -1,10 +1,15 @@
 //! netsec's benchmarks. Run by `cargo xtask bench`, which builds what they measure.
 
+mod batch;
 mod driver;
 mod flows;
 mod kernel;
+mod live;
 mod machine;
+mod read;
+mod replay;
 mod statistics;
+mod stopwatch;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -28,6 +33,12 @@ struct Cli {
 enum Verb {
     /// Nanoseconds a packet of the XDP program and of others, over the same flows.
     Kernel(kernel::KernelArgs),
+    /// A million flows into user space: netsec's way, and the batch call that deletes them.
+    Read(read::ReadArgs),
+    /// Packets a second from a capture to flow records: netsec and other programs.
+    Replay(replay::ReplayArgs),
+    /// Live frames into a veth: a bare program, netsec attached, netsec at work.
+    Live(live::LiveArgs),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +55,9 @@ fn run(verb: Verb) -> Result<()> {
     print(&machine::description())?;
     match verb {
         Verb::Kernel(args) => kernel::run(&args),
+        Verb::Read(args) => read::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Live(args) => live::run(&args),
     }
 }
 

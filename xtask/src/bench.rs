@@ -10,7 +10,7 @@ use crate::{build_ebpf, process, setup, workspace};
 const PEERS: &str = "NETSEC_BENCH_PEERS";
 
 /// Where `netsec-bench` finds the command that it measures.
-const NETSEC: &str = "NETSEC_BENCH_COMMAND";
+const NETSEC: &str = "NETSEC_BINARY";
 
 /// Where it keeps captures.
 const CAPTURES: &str = "NETSEC_BENCH_CAPTURES";
