@@ -126,14 +126,12 @@ impl Wire {
     fn send(&mut self, frames: u32) -> Result<()> {
         self.driver.point(0, self.sent)?;
         let frame = driver::frame()?;
-        self.driver
-            .program("generator")?
-            .test_run(TestRunOptions {
-                data_in: Some(&frame),
-                repeat: frames,
-                attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
-                ..TestRunOptions::new()
-            })?;
+        self.driver.program("generator")?.test_run(TestRunOptions {
+            data_in: Some(&frame),
+            repeat: frames,
+            attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
+            ..TestRunOptions::new()
+        })?;
         self.sent += u64::from(frames);
         Ok(())
     }

@@ -33,8 +33,7 @@ const PEERS: Package = Package {
 /// The profile in Cargo.toml.
 const PROFILE: &str = "bpf";
 
-const REMEDY: &str =
-    "the kernel side is in netsec-ebpf and netsec-common, its peers in bench/ebpf; `cargo xtask \
+const REMEDY: &str = "the kernel side is in netsec-ebpf and netsec-common, its peers in bench/ebpf; `cargo xtask \
      setup` shows the tools";
 
 /// Builds the object and prints its path and SHA-256.

@@ -38,7 +38,9 @@ enum Kind {
     /// One of the driver's object.
     Peer,
     /// From elsewhere; kept loaded.
-    Other { _ebpf: Ebpf },
+    Other {
+        _ebpf: Ebpf,
+    },
     Netsec(Box<Netsec>),
 }
 

@@ -67,7 +67,8 @@ pub(super) fn table(flows: Flows, args: &KernelArgs, rounds: &Rounds) -> String 
         args.blocked,
     );
     for name in &rounds.names {
-        let cell = |spread: Option<Spread>| spread.map_or_else(|| "–".to_owned(), |s| s.to_string());
+        let cell =
+            |spread: Option<Spread>| spread.map_or_else(|| "–".to_owned(), |s| s.to_string());
         let above = rounds
             .above_empty(name)
             .map_or_else(String::new, |spread| format!("{spread:.1}"));
@@ -108,7 +109,11 @@ impl Target {
             Self::Above(limit) => ("ns above empty", rounds.above_empty(NETSEC)?, limit),
             Self::ToGood(limit) => ("ratio to good", rounds.ratio(NETSEC, GOOD)?, limit),
         };
-        let verdict = if found.median <= *limit { "met" } else { "missed" };
+        let verdict = if found.median <= *limit {
+            "met"
+        } else {
+            "missed"
+        };
         Some(format!("\ntarget: {what} at most {limit}: {verdict}\n"))
     }
 }

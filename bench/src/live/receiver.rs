@@ -15,7 +15,7 @@ use netsec_tests::running::Running;
 use netsec_user::hook::HookId;
 use netsec_user::object;
 use netsec_user::settings::EngineSettings;
-use netsec_user::source::kernel::{KernelEngine, KernelError, KernelSettings, XdpMode};
+use netsec_user::source::kernel::{Attachment, KernelEngine, KernelError, KernelSettings, XdpMode};
 use nix::sys::signal::Signal;
 
 use super::Wire;
@@ -50,7 +50,7 @@ impl fmt::Display for Kind {
 /// One that is in place.
 pub(super) enum Receiver {
     Peer(&'static str, XdpLinkId),
-    Attached(Box<KernelEngine>),
+    Attached(Box<KernelEngine>, Attachment),
     Run(Running),
 }
 
@@ -68,8 +68,9 @@ impl Receiver {
             Kind::Attached => {
                 let object = object::embedded().ok_or(KernelError::NoObject)?;
                 let mut engine = KernelEngine::load(object, HookId(0), &settings())?;
-                engine.attach(&kernel::interface(Pair::RIGHT)?, XdpMode::Native)?;
-                Ok(Self::Attached(Box::new(engine)))
+                let right = kernel::interface(Pair::RIGHT)?;
+                let attachment = engine.attach(&right, XdpMode::Native)?;
+                Ok(Self::Attached(Box::new(engine), attachment))
             }
             Kind::Run => Ok(Self::Run(agent(&[])?)),
         })
@@ -82,11 +83,13 @@ impl Receiver {
                 wire.driver.program_mut(name)?.detach(link)?;
                 Ok(None)
             }
-            Self::Attached(engine) => {
+            Self::Attached(engine, _attachment) => {
                 let ledger = engine.ledger_exact();
                 let counted = ledger.get(Counter::FlowPackets);
                 ensure!(counted == sent, "{sent} frames sent, {counted} in flows");
-                Ok(Some(format!("netsec attached: {sent} sent = {counted} in flows")))
+                Ok(Some(format!(
+                    "netsec attached: {sent} sent = {counted} in flows"
+                )))
             }
             Self::Run(running) => ledger(running, sent).map(Some),
         }

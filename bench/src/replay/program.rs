@@ -70,7 +70,10 @@ pub(super) fn all(
     let mut present = Vec::new();
     let mut missing = Vec::new();
     if let Ok(command) = binary::netsec() {
-        for (name, form) in [("netsec", "--output=jsonl"), ("netsec, text", "--output=text")] {
+        for (name, form) in [
+            ("netsec", "--output=jsonl"),
+            ("netsec, text", "--output=text"),
+        ] {
             present.push(Program {
                 name,
                 command: command.clone(),
@@ -88,7 +91,8 @@ pub(super) fn all(
     let settings = settings.to_string_lossy();
     let pid = outputs.join("softflowd.pid");
     let pid = pid.to_string_lossy();
-    let mut add = |name, command: &Path, arguments: &[&str], fraction, remedy| match found(command) {
+    let mut add = |name, command: &Path, arguments: &[&str], fraction, remedy| match found(command)
+    {
         Some(command) => present.push(Program {
             name,
             command,
@@ -98,8 +102,20 @@ pub(super) fn all(
         None => missing.push((name, remedy)),
     };
     let softflowd = [
-        "-d", "-a", "-v", "9", "-m", "1048576", "-p", &pid, "-c", "none", "-n", "127.0.0.1:9995",
-        "-r", CAPTURE,
+        "-d",
+        "-a",
+        "-v",
+        "9",
+        "-m",
+        "1048576",
+        "-p",
+        &pid,
+        "-c",
+        "none",
+        "-n",
+        "127.0.0.1:9995",
+        "-r",
+        CAPTURE,
     ];
     let apt = "try: apt-get install softflowd";
     add("softflowd", Path::new("softflowd"), &softflowd, 1, apt);
@@ -108,13 +124,25 @@ pub(super) fn all(
     add("nfpcapd", Path::new("nfpcapd"), &nfpcapd, 1, apt);
     if written {
         let suricata = [
-            "-c", &settings, "-S", "/dev/null", "-k", "none", "--runmode", "single", "-l", &out, "-r",
+            "-c",
+            &settings,
+            "-S",
+            "/dev/null",
+            "-k",
+            "none",
+            "--runmode",
+            "single",
+            "-l",
+            &out,
+            "-r",
             CAPTURE,
         ];
         let apt = "Debian 12: apt-get install -t bookworm-backports suricata";
         add("suricata", Path::new("suricata"), &suricata, 1, apt);
     }
-    let tshark = ["-q", "-n", "-z", "conv,tcp", "-z", "conv,udp", "-r", CAPTURE];
+    let tshark = [
+        "-q", "-n", "-z", "conv,tcp", "-z", "conv,udp", "-r", CAPTURE,
+    ];
     let apt = "try: apt-get install tshark";
     add("tshark -z conv", Path::new("tshark"), &tshark, 16, apt);
     let has_scapy = Command::new(python)
