@@ -41,7 +41,7 @@ pub(crate) fn drain(map: BorrowedFd<'_>) -> io::Result<Drained> {
     loop {
         let mut next = 0_u64;
         let mut attributes = Attributes {
-            in_batch: place.as_ref().map_or(0, |place| address(place)),
+            in_batch: place.as_ref().map_or(0, address),
             out_batch: (&raw mut next).addr() as u64,
             keys: keys.as_mut_ptr().addr() as u64,
             values: counts.as_mut_ptr().addr() as u64,

@@ -114,7 +114,7 @@ impl Random {
 
     /// A number from 0 up to `limit`.
     pub(crate) fn below(&mut self, limit: u32) -> u32 {
-        let scaled = u64::from(self.half()) * u64::from(limit) >> 32;
+        let scaled = (u64::from(self.half()) * u64::from(limit)) >> 32;
         u32::try_from(scaled).unwrap_or_default()
     }
 

@@ -133,10 +133,10 @@ fn settings() -> KernelSettings {
 }
 
 fn drain(driver: &mut Driver) -> Result<batch::Drained> {
-    match driver.map_mut("HASH_FLOWS")? {
-        Map::HashMap(data) => Ok(batch::drain(data.fd().as_fd())?),
-        _ => bail!("HASH_FLOWS is not a hash"),
-    }
+    let Map::HashMap(data) = driver.map_mut("HASH_FLOWS")? else {
+        bail!("HASH_FLOWS is not a hash");
+    };
+    Ok(batch::drain(data.fd().as_fd())?)
 }
 
 /// Nanoseconds a flow.

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<()> {
 
 fn run_capture(args: &ReplayArgs, shape: Shape, folder: &Path, outputs: &Path) -> Result<()> {
     let packets = args.packets << 10;
-    let (present, missing) = program::all(args.alone, &args.python, outputs);
+    let (present, missing) = program::all(args.alone, &args.python, outputs)?;
     let mut turns = Vec::new();
     for program in present {
         let packets = (packets / program.fraction).max(1);

@@ -36,7 +36,7 @@ impl fmt::Display for Spread {
 fn quantile(sorted: &[f64], quarter: usize) -> f64 {
     let place = sorted.len().saturating_sub(1) * quarter;
     let (whole, part) = (place / 4, place % 4);
-    let at = |index: usize| sorted.get(index).or(sorted.last()).copied();
+    let at = |index: usize| sorted.get(index).or_else(|| sorted.last()).copied();
     let (Some(low), Some(high)) = (at(whole), at(whole + 1)) else {
         return f64::NAN;
     };

@@ -1,6 +1,5 @@
 //! The programs that read captures.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,14 +13,100 @@ use crate::stopwatch::Stopwatch;
 pub(super) struct Program {
     pub(super) name: &'static str,
     command: PathBuf,
-    /// Arguments; [`CAPTURE`] stands for the capture.
-    arguments: Vec<OsString>,
+    arguments: &'static [&'static str],
+    /// Where it runs, and leaves what it writes.
+    folder: PathBuf,
     /// It gets this part of the packets.
     pub(super) fraction: u32,
 }
 
+/// Another program, if it is installed.
+struct Peer {
+    name: &'static str,
+    command: &'static str,
+    /// [`CAPTURE`] stands for the capture.
+    arguments: &'static [&'static str],
+    fraction: u32,
+    /// How to get it.
+    remedy: &'static str,
+}
+
 /// Stands for the capture among arguments.
 const CAPTURE: &str = "CAPTURE";
+
+const NETSEC: [(&str, &[&str]); 2] = [
+    (
+        "netsec",
+        &["replay", "--packets=off", "--output=jsonl", CAPTURE],
+    ),
+    (
+        "netsec, text",
+        &["replay", "--packets=off", "--output=text", CAPTURE],
+    ),
+];
+
+const SCAPY_NAME: &str = "scapy";
+
+const PEERS: [Peer; 5] = [
+    Peer {
+        name: "softflowd",
+        command: "softflowd",
+        // In the foreground, by the capture's clock, room for all flows, records by UDP.
+        arguments: &[
+            "-d",
+            "-a",
+            "-v9",
+            "-m1048576",
+            "-psoftflowd.pid",
+            "-cnone",
+            "-n127.0.0.1:9995",
+            "-r",
+            CAPTURE,
+        ],
+        fraction: 1,
+        remedy: "try: apt-get install softflowd",
+    },
+    Peer {
+        name: "nfpcapd",
+        command: "nfpcapd",
+        arguments: &["-l.", "-r", CAPTURE],
+        fraction: 1,
+        remedy: "try: apt-get install nfdump",
+    },
+    Peer {
+        name: "suricata",
+        command: "suricata",
+        arguments: &[
+            "-c",
+            "suricata.yaml",
+            "-S",
+            "/dev/null",
+            "-k",
+            "none",
+            "--runmode=single",
+            "-l",
+            ".",
+            "-r",
+            CAPTURE,
+        ],
+        fraction: 1,
+        remedy: "Debian 12: apt-get install -t bookworm-backports suricata",
+    },
+    Peer {
+        name: "tshark -z conv",
+        command: "tshark",
+        arguments: &["-qn", "-zconv,tcp", "-zconv,udp", "-r", CAPTURE],
+        fraction: 16,
+        remedy: "try: apt-get install tshark",
+    },
+    Peer {
+        name: SCAPY_NAME,
+        command: "python3",
+        arguments: &["-c", SCAPY, CAPTURE],
+        fraction: 128,
+        remedy: "try: pip install scapy in a virtual environment, and --python",
+    },
+];
 
 /// Suricata's settings: flow records, no rules, no application protocols.
 const SURICATA: &str = "%YAML 1.1\n---\nflow:\n  memcap: 2gb\n  hash-size: 262144\n\
@@ -40,14 +125,15 @@ impl Program {
     /// From start to exit, with what it prints thrown away.
     pub(super) fn seconds(&self, capture: &Path) -> Result<f64> {
         let mut command = Command::new(&self.command);
-        for argument in &self.arguments {
-            if argument == CAPTURE {
+        for argument in self.arguments {
+            if *argument == CAPTURE {
                 command.arg(capture);
             } else {
                 command.arg(argument);
             }
         }
         command
+            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -66,101 +152,48 @@ pub(super) fn all(
     alone: bool,
     python: &Path,
     outputs: &Path,
-) -> (Vec<Program>, Vec<(&'static str, &'static str)>) {
+) -> Result<(Vec<Program>, Vec<(&'static str, &'static str)>)> {
     let mut present = Vec::new();
     let mut missing = Vec::new();
     if let Ok(command) = binary::netsec() {
-        for (name, form) in [
-            ("netsec", "--output=jsonl"),
-            ("netsec, text", "--output=text"),
-        ] {
-            present.push(Program {
-                name,
-                command: command.clone(),
-                arguments: words(&["replay", "--packets=off", form, CAPTURE]),
-                fraction: 1,
-            });
-        }
+        present.extend(NETSEC.map(|(name, arguments)| Program {
+            name,
+            command: command.clone(),
+            arguments,
+            folder: outputs.to_owned(),
+            fraction: 1,
+        }));
     }
     if alone {
-        return (present, missing);
+        return Ok((present, missing));
     }
-    let out = outputs.to_string_lossy();
-    let settings = outputs.join("suricata.yaml");
-    let written = fs::write(&settings, SURICATA).is_ok();
-    let settings = settings.to_string_lossy();
-    let pid = outputs.join("softflowd.pid");
-    let pid = pid.to_string_lossy();
-    let mut add = |name, command: &Path, arguments: &[&str], fraction, remedy| match found(command)
-    {
-        Some(command) => present.push(Program {
-            name,
-            command,
-            arguments: words(arguments),
-            fraction,
-        }),
-        None => missing.push((name, remedy)),
-    };
-    let softflowd = [
-        "-d",
-        "-a",
-        "-v",
-        "9",
-        "-m",
-        "1048576",
-        "-p",
-        &pid,
-        "-c",
-        "none",
-        "-n",
-        "127.0.0.1:9995",
-        "-r",
-        CAPTURE,
-    ];
-    let apt = "try: apt-get install softflowd";
-    add("softflowd", Path::new("softflowd"), &softflowd, 1, apt);
-    let nfpcapd = ["-l", &out, "-r", CAPTURE];
-    let apt = "try: apt-get install nfdump";
-    add("nfpcapd", Path::new("nfpcapd"), &nfpcapd, 1, apt);
-    if written {
-        let suricata = [
-            "-c",
-            &settings,
-            "-S",
-            "/dev/null",
-            "-k",
-            "none",
-            "--runmode",
-            "single",
-            "-l",
-            &out,
-            "-r",
-            CAPTURE,
-        ];
-        let apt = "Debian 12: apt-get install -t bookworm-backports suricata";
-        add("suricata", Path::new("suricata"), &suricata, 1, apt);
+    fs::write(outputs.join("suricata.yaml"), SURICATA)?;
+    for peer in PEERS {
+        let command = if peer.name == SCAPY_NAME {
+            with_scapy(python)
+        } else {
+            found(Path::new(peer.command))
+        };
+        match command {
+            Some(command) => present.push(Program {
+                name: peer.name,
+                command,
+                arguments: peer.arguments,
+                folder: outputs.to_owned(),
+                fraction: peer.fraction,
+            }),
+            None => missing.push((peer.name, peer.remedy)),
+        }
     }
-    let tshark = [
-        "-q", "-n", "-z", "conv,tcp", "-z", "conv,udp", "-r", CAPTURE,
-    ];
-    let apt = "try: apt-get install tshark";
-    add("tshark -z conv", Path::new("tshark"), &tshark, 16, apt);
-    let has_scapy = Command::new(python)
-        .args(["-c", "import scapy"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    let pip = "try: pip install scapy in a virtual environment, and --python";
-    if has_scapy {
-        add("scapy", python, &["-c", SCAPY, CAPTURE], 128, pip);
-    } else {
-        missing.push(("scapy", pip));
-    }
-    (present, missing)
+    Ok((present, missing))
 }
 
-fn words(arguments: &[&str]) -> Vec<OsString> {
-    arguments.iter().map(OsString::from).collect()
+/// The interpreter, when it has scapy.
+fn with_scapy(python: &Path) -> Option<PathBuf> {
+    let mut command = Command::new(python);
+    command.args(["-c", "import scapy"]).stderr(Stdio::null());
+    let has_it = command.status().is_ok_and(|status| status.success());
+    has_it.then(|| python.to_owned())
 }
 
 /// The program of this name in `PATH`, or at this path.
