@@ -146,13 +146,16 @@ impl Program {
     }
 }
 
+/// The name of a program that is not installed, and how to get it.
+pub(super) type Missing = (&'static str, &'static str);
+
 /// netsec first, then the programs that are installed; and the names of those that are not, each with
 /// how to get it.
 pub(super) fn all(
     alone: bool,
     python: &Path,
     outputs: &Path,
-) -> Result<(Vec<Program>, Vec<(&'static str, &'static str)>)> {
+) -> Result<(Vec<Program>, Vec<Missing>)> {
     let mut present = Vec::new();
     let mut missing = Vec::new();
     if let Ok(command) = binary::netsec() {
