@@ -127,7 +127,12 @@ impl KernelEngine {
         Ok(())
     }
 
-    pub(super) fn program_info(&self) -> Result<ProgramInfo, KernelError> {
+    /// What the kernel knows of the program.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn program_info(&self) -> Result<ProgramInfo, KernelError> {
         self.xdp()?.info().map_err(failed)
     }
 
