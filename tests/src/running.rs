@@ -127,6 +127,12 @@ impl Running {
         waited.with_context(|| self.said())
     }
 
+    /// The number of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Standard error so far.
     #[must_use]
     pub fn said(&self) -> String {

@@ -169,7 +169,7 @@ fn the_first_dropped_packet_is_sampled_and_then_one_in_n() {
         &bytes[..bytes.len().min(192)]
     );
     // Linux 5.16 and later tell.
-    if let Some(verified) = engine.verified_instructions().unwrap() {
+    if let Some(verified) = engine.program_info().unwrap().verified_instruction_count() {
         eprintln!("{verified} verified instructions");
         assert!(verified < 500_000);
     }

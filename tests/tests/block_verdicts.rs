@@ -1,7 +1,7 @@
 //! Who is dropped: frame in, action and exactly the named counters out, on the host and in the kernel
 //! alike.
 
-#![expect(clippy::unwrap_used, reason = "tests panic")]
+use std::net::Ipv4Addr;
 
 use netsec_common::block::{Action, List, Mode, Narrowing};
 use netsec_common::fixtures::cases;
@@ -198,8 +198,8 @@ fn a_narrowed_block_needs_what_it_is_narrowed_to() {
         .into_iter()
         .find(|case| case.name == "tiny fragment")
         .unwrap();
-    let source = tiny.frame.get(26..30).unwrap();
-    let source = std::net::Ipv4Addr::from(<[u8; 4]>::try_from(source).unwrap()).to_string();
+    let source = &tiny.frame[26..30];
+    let source = Ipv4Addr::from(<[u8; 4]>::try_from(source).unwrap()).to_string();
     let port = Narrowing::Port {
         protocol: 6,
         port: 80,

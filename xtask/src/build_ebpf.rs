@@ -12,11 +12,29 @@ use sha2::{Digest as _, Sha256};
 use crate::setup::{self, Core, TARGET, Tools};
 use crate::{process, workspace};
 
+/// A package with one program for BPF.
+struct Package {
+    name: &'static str,
+    binary: &'static str,
+}
+
+/// netsec's kernel side.
+const KERNEL_SIDE: Package = Package {
+    name: "netsec-ebpf",
+    binary: "netsec",
+};
+
+/// What it is measured against.
+const PEERS: Package = Package {
+    name: "netsec-bench-ebpf",
+    binary: "peers",
+};
+
 /// The profile in Cargo.toml.
 const PROFILE: &str = "bpf";
 
-const REMEDY: &str =
-    "the kernel side is in netsec-ebpf and netsec-common; `cargo xtask setup` shows the tools";
+const REMEDY: &str = "the kernel side is in netsec-ebpf and netsec-common, its peers in bench/ebpf; `cargo xtask \
+     setup` shows the tools";
 
 /// Builds the object and prints its path and SHA-256.
 pub(crate) fn run() -> Result<()> {
@@ -30,14 +48,33 @@ pub(crate) fn run() -> Result<()> {
 
 /// Builds the object, and puts it where netsec-user's build script finds it.
 pub(crate) fn build(tools: &Tools) -> Result<PathBuf> {
+    build_package(
+        tools,
+        &KERNEL_SIDE,
+        "building the kernel object",
+        workspace::object(),
+    )
+}
+
+/// Builds the programs that netsec is measured against.
+pub(crate) fn build_peers(tools: &Tools) -> Result<PathBuf> {
+    let object = workspace::own_target().join("peers.bpf.o");
+    build_package(tools, &PEERS, "building the peers' object", object)
+}
+
+fn build_package(
+    tools: &Tools,
+    package: &Package,
+    title: &str,
+    object: PathBuf,
+) -> Result<PathBuf> {
     let folder = workspace::own_target().join("ebpf");
     process::step(
-        "building the kernel object",
-        &mut cargo(tools, "build", &folder, &[])?,
+        title,
+        &mut cargo(tools, "build", package, &folder, &[])?,
         REMEDY,
     )?;
-    let built = folder.join(TARGET).join(PROFILE).join("netsec");
-    let object = workspace::object();
+    let built = folder.join(TARGET).join(PROFILE).join(package.binary);
     install(&built, &object)
         .with_context(|| format!("cannot copy {} to {}", built.display(), object.display()))?;
     Ok(object)
@@ -46,14 +83,23 @@ pub(crate) fn build(tools: &Tools) -> Result<PathBuf> {
 /// Compiles the kernel side with warnings denied, and keeps nothing of it.
 pub(crate) fn check(tools: &Tools) -> Result<()> {
     let folder = workspace::own_target().join("ebpf-check");
-    process::step(
-        "checking the kernel side for BPF",
-        &mut cargo(tools, "check", &folder, &["-Dwarnings"])?,
-        REMEDY,
-    )
+    for package in [&KERNEL_SIDE, &PEERS] {
+        process::step(
+            &format!("checking {} for BPF", package.name),
+            &mut cargo(tools, "check", package, &folder, &["-Dwarnings"])?,
+            REMEDY,
+        )?;
+    }
+    Ok(())
 }
 
-fn cargo(tools: &Tools, verb: &str, target: &Path, flags: &[&str]) -> Result<Command> {
+fn cargo(
+    tools: &Tools,
+    verb: &str,
+    package: &Package,
+    target: &Path,
+    flags: &[&str],
+) -> Result<Command> {
     let toolchain = &tools.toolchain;
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(
@@ -79,7 +125,7 @@ fn cargo(tools: &Tools, verb: &str, target: &Path, flags: &[&str]) -> Result<Com
         )
         // For BPF instructions in line, which are unstable.
         .env("RUSTC_BOOTSTRAP", "1")
-        .args([verb, "--locked", "--package", "netsec-ebpf"])
+        .args([verb, "--locked", "--package", package.name])
         .args(["--profile", PROFILE, "--target", TARGET])
         .arg("--target-dir")
         .arg(target);

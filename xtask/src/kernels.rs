@@ -32,7 +32,14 @@ const KERNELS: [Kernel; 3] = [
 ];
 
 /// Test programs of netsec-tests that need a kernel and nothing else.
-const TESTS: [&str; 4] = ["verdicts", "flow_records", "egress", "live"];
+const TESTS: [&str; 6] = [
+    "verdicts",
+    "flow_records",
+    "egress",
+    "live",
+    "block_verdicts",
+    "block_terms",
+];
 
 /// Seconds for one boot with all its tests; about 110 on an idle machine.
 const LIMIT_SECONDS: &str = "400";

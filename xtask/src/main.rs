@@ -1,5 +1,6 @@
 //! netsec's build, test and run commands: `cargo xtask <verb>`.
 
+mod bench;
 mod build_ebpf;
 mod fuzz;
 mod kernels;
@@ -60,6 +61,12 @@ enum Verb {
         #[arg(value_parser = fuzz::TARGETS)]
         targets: Vec<String>,
     },
+    /// Builds everything and measures it against its peers, as root; without arguments it says what.
+    Bench {
+        /// What `netsec-bench` takes: kernel, read, replay or live, and their options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Checks format, clippy, documentation and the BPF build, with warnings denied.
     Lint,
     /// Checks the invariants of ARCHITECTURE.md that a program can check.
@@ -84,6 +91,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Test { kernels: true, .. } => kernels::run(),
         Verb::Test { args, .. } => test::run(&args),
         Verb::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Verb::Bench { args } => bench::run(&args),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
     }

@@ -4,7 +4,11 @@ use super::Finding;
 use super::source::Source;
 
 /// The files that may hold `unsafe`.
-const PLACES: [&str; 5] = [
+const PLACES: [&str; 9] = [
+    "bench/ebpf/src/driver.rs",
+    "bench/ebpf/src/packet.rs",
+    "bench/ebpf/src/peers.rs",
+    "bench/src/batch.rs",
     "netsec-common/src/word.rs",
     "netsec-ebpf/src/hooks.rs",
     "netsec-ebpf/src/maps.rs",

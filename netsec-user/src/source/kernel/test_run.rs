@@ -135,16 +135,12 @@ impl KernelEngine {
         Ok(())
     }
 
-    /// Instructions that the verifier walked to accept the program; it refuses more than a million.
+    /// What the kernel knows of the program.
     ///
     /// # Errors
     ///
     /// The kernel's refusal.
-    pub fn verified_instructions(&self) -> Result<Option<u32>, KernelError> {
-        Ok(self.program_info()?.verified_instruction_count())
-    }
-
-    pub(super) fn program_info(&self) -> Result<ProgramInfo, KernelError> {
+    pub fn program_info(&self) -> Result<ProgramInfo, KernelError> {
         self.xdp()?.info().map_err(failed)
     }
 
