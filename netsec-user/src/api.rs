@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod client;
+pub mod pinned;
 pub mod server;
 pub mod wire;
 

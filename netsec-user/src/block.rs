@@ -4,6 +4,7 @@
 //! table they are ticks of the kernel's clock, so that a step of the wall clock neither lengthens nor
 //! shortens a block.
 
+mod settings;
 mod table;
 
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use netsec_common::block::{Action, BlockKey, Mode, OnSilence, Prefix};
 
 use crate::time::WallTime;
 
+pub use settings::{BlockSettings, ModeSetting, OnExit, SilenceSetting};
 pub use table::{HostEnforcer, KernelEnforcer, TableEnforcer};
 
 /// An entry of the block table.
@@ -176,6 +178,9 @@ pub trait Enforcer {
 
     /// Changes what holds when the agent falls silent.
     fn set_dead_man(&mut self, dead_man: DeadMan);
+
+    /// What was set last.
+    fn dead_man(&self) -> DeadMan;
 
     /// Says that the agent is alive.
     fn heartbeat(&mut self, now: WallTime);

@@ -9,6 +9,7 @@ mod load;
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::BlockSettings;
 use crate::decide::DecideSettings;
 use crate::detect::DetectSettings;
 
@@ -22,6 +23,8 @@ pub use self::load::{DEFAULT_PATH, Origin, Sources};
 pub struct Config {
     /// Section `[detect]`.
     pub detect: DetectSettings,
+    /// Section `[block]`.
+    pub block: BlockSettings,
     /// Section `[decide]`.
     pub decide: DecideSettings,
 }

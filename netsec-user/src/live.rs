@@ -8,7 +8,6 @@ mod tap;
 use std::io;
 use std::time::Duration;
 
-use netsec_common::block::Mode;
 use netsec_common::sample::Sampling;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -16,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use self::logs::FollowedLogs;
 use self::stop::Stop;
 use self::tap::{Tap, attach_ingress, load_ingress, open_egress};
-use crate::block::Enforcer as _;
+use crate::block::{BlockSettings, Enforcer as _, OnExit};
 use crate::decide::{Desk, State, Tables, Traffic};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::guard::gather;
@@ -57,15 +56,22 @@ pub struct LiveSettings {
     pub kernel: KernelSettings,
     /// Stop after this long; `None` is until told to.
     pub duration: Option<Duration>,
-    /// Entries of each interface's block table.
-    pub block_entries: u32,
-    /// Whether blocks are enforced.
-    pub enforcement: Mode,
+    /// What is done with blocks.
+    pub blocks: BlockSettings,
 }
 
-/// What somebody asks the running sensor for, served between two readings: given the desk, the hooks
-/// in words, and what changes the sampling.
-pub type Ask = Box<dyn FnOnce(Desk<'_>, &[String], &mut dyn FnMut(Sampling)) + Send>;
+/// What somebody asks the running sensor for, served between two readings: given the desk, what is
+/// watched, and what changes the sampling.
+pub type Ask = Box<dyn FnOnce(Desk<'_>, &Watched, &mut dyn FnMut(Sampling)) + Send>;
+
+/// What is watched, in words.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Interface and direction, such as `eth0 ingress`.
+    pub hooks: Vec<String>,
+    /// What becomes of it at the end.
+    pub on_exit: OnExit,
+}
 
 /// Why the sensor stopped.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +94,7 @@ pub struct Live {
     tables: Tables,
     state: State,
     asks: mpsc::Receiver<Ask>,
-    hooks: Vec<String>,
+    watched: Watched,
     stop: Stop,
     duration: Option<Duration>,
     /// Room for samples; empty between two drains.
@@ -119,7 +125,7 @@ impl Live {
         for name in &settings.interfaces {
             interfaces.push(Interface::find(name).await?);
         }
-        let watched: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
+        let indices: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
         let (mut loaded, mut tables) = (Vec::new(), Tables::default());
         for interface in &interfaces {
             loaded.push(load_ingress(
@@ -130,14 +136,14 @@ impl Live {
                 pipeline,
             )?);
         }
-        fill(&mut state, &mut tables, settings.enforcement).await;
+        fill(&mut state, &mut tables, &settings.blocks).await;
         let mut taps = Vec::new();
         for (mut tap, interface) in loaded.into_iter().zip(&interfaces) {
             attach_ingress(&mut tap, interface, settings.mode)?;
             taps.push(tap);
             if settings.egress {
                 taps.push(open_egress(
-                    object, settings, interface, &watched, pipeline,
+                    object, settings, interface, &indices, pipeline,
                 )?);
             }
         }
@@ -147,7 +153,10 @@ impl Live {
             tables,
             state,
             asks,
-            hooks: pipeline.hooks().iter().map(hook).collect(),
+            watched: Watched {
+                hooks: pipeline.hooks().iter().map(hook).collect(),
+                on_exit: settings.blocks.on_exit,
+            },
             stop,
             duration: settings.duration,
             samples: Vec::new(),
@@ -231,7 +240,7 @@ impl Live {
                 tap.engine.set_sampling(sampling);
             }
         };
-        ask(desk, &self.hooks, &mut set_sampling);
+        ask(desk, &self.watched, &mut set_sampling);
     }
 
     fn finish<O: Output>(mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
@@ -331,7 +340,7 @@ impl<O: Output> Sink for InOrder<'_, O> {
 }
 
 /// Puts all that is wanted into the tables, before the first frame is seen.
-async fn fill(state: &mut State, tables: &mut Tables, mode: Mode) {
+async fn fill(state: &mut State, tables: &mut Tables, settings: &BlockSettings) {
     let gathered = gather().await;
     for unknown in &gathered.unknown {
         log::warn!("the guard protects less than it should: {unknown}");
@@ -346,7 +355,8 @@ async fn fill(state: &mut State, tables: &mut Tables, mode: Mode) {
         log::info!("{restored} blocks restored from the journal, {adopted} found in the kernel");
     }
     tables.heartbeat(now);
-    tables.set_mode(mode);
+    tables.set_dead_man(settings.dead_man());
+    tables.set_mode(settings.mode.into());
 }
 
 fn ticker() -> Interval {

@@ -2,6 +2,7 @@
 
 pub mod anomaly;
 pub mod binary;
+pub mod bpf_fs;
 pub mod data;
 pub mod flows;
 pub mod kernel;

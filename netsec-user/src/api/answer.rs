@@ -14,8 +14,10 @@ use super::wire::{
     Added, Answer, Entry, Failure, ImportResult, ListName, PAGE, Request, Status, Terms, Verified,
     Why,
 };
+use crate::block::OnExit;
 use crate::decide::{BlockRequest, Desk, DeskError, Drift};
 use crate::feed;
+use crate::live::Watched;
 
 /// Most differences that are named.
 const NAMED_MAX: usize = 100;
@@ -23,10 +25,10 @@ const NAMED_MAX: usize = 100;
 /// What the answer needs that is not on the desk.
 #[expect(missing_debug_implementations, reason = "it holds a function")]
 pub struct Around<'a> {
-    /// Hooks that are watched, in words.
-    pub hooks: &'a [String],
-    /// Changes which packets are sampled.
-    pub set_sampling: &'a mut dyn FnMut(Sampling),
+    /// What is watched.
+    pub watched: &'a Watched,
+    /// Changes which packets are sampled; `None` when no agent is there to do it.
+    pub set_sampling: Option<&'a mut dyn FnMut(Sampling)>,
     /// Frames refused so far.
     pub bad_frames: u64,
 }
@@ -87,7 +89,14 @@ pub fn answer(
             Ok(Answer::Done {})
         }
         Request::Sampling { which, n } => {
-            (around.set_sampling)(sampling(which, *n)?);
+            let sampling = sampling(which, *n)?;
+            let Some(set_sampling) = &mut around.set_sampling else {
+                return Err(Failure {
+                    kind: "failed".to_owned(),
+                    message: "no netsec is running, so nothing is sampled".to_owned(),
+                });
+            };
+            set_sampling(sampling);
             Ok(Answer::Done {})
         }
     }
@@ -97,13 +106,21 @@ fn status(desk: &Desk<'_>, around: &Around<'_>) -> Status {
     let book = &desk.state.book;
     let usage = desk.table.usage();
     let in_force = desk.table.in_force(desk.now);
+    let dead_man = desk.table.dead_man();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        hooks: around.hooks.to_vec(),
+        agent: around.set_sampling.is_some(),
+        hooks: around.watched.hooks.clone(),
         mode: mode_name(in_force.mode).to_owned(),
         silent: in_force
             .silent
             .map(|silence| silence_name(silence).to_owned()),
+        on_exit: match around.watched.on_exit {
+            OnExit::Detach => "detach".to_owned(),
+            OnExit::Keep => "keep".to_owned(),
+        },
+        silence_s: dead_man.limit.map(|limit| limit.as_secs_f64()),
+        on_silence: silence_name(dead_man.on_silence).to_owned(),
         blocks: book.count(List::Block) as u64,
         allowed: book.count(List::Allow) as u64,
         protected: desk.state.guard.protected().count() as u64,
@@ -142,7 +159,7 @@ fn add(
         verified: blocked.is_verified,
         cuts: blocked.cut.to_string(),
         mode: mode_name(desk.table.mode()).to_owned(),
-        interfaces: interfaces(around.hooks),
+        interfaces: interfaces(&around.watched.hooks),
         unrecorded: desk.state.book.trouble().map(str::to_owned),
     })
 }

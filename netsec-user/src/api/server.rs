@@ -198,13 +198,13 @@ async fn pass_on(request: Request, asks: &mpsc::Sender<Ask>, bad_frames: u64) ->
         }
     };
     let (sender, receiver) = oneshot::channel();
-    let ask: Ask = Box::new(move |mut desk, hooks, set_sampling| {
+    let ask: Ask = Box::new(move |mut desk, watched, set_sampling| {
         if let Some(facts) = facts {
             desk.state.refresh(facts, desk.table);
         }
         let mut around = Around {
-            hooks,
-            set_sampling,
+            watched,
+            set_sampling: Some(set_sampling),
             bad_frames,
         };
         // The client may have gone.

@@ -199,16 +199,24 @@ pub enum Answer {
 }
 
 /// How things are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// netsec's version.
     pub version: String,
+    /// Whether a netsec is running; otherwise this is what one has left in the kernel.
+    pub agent: bool,
     /// Interfaces and directions that are watched.
     pub hooks: Vec<String>,
     /// `detect`, `dry-run` or `enforce`.
     pub mode: String,
     /// What the agent's silence did, if it was silent for too long.
     pub silent: Option<String>,
+    /// What becomes of program and blocks when netsec ends: `detach` or `keep`.
+    pub on_exit: String,
+    /// Seconds of silence after which `on_silence` holds; `None` is never.
+    pub silence_s: Option<f64>,
+    /// `static`, `open` or `closed`.
+    pub on_silence: String,
     /// Blocks that are wanted.
     pub blocks: u64,
     /// Entries of the operator's allowlist.

@@ -205,6 +205,16 @@ impl<S: BlockStore> Enforcer for TableEnforcer<S> {
         control.set_silence(limit_ticks, dead_man.on_silence);
     }
 
+    fn dead_man(&self) -> DeadMan {
+        let memory = self.memory();
+        let limit_ns = |ticks: u64| ticks.saturating_mul(memory.clock().tick_ns);
+        let limit_ticks = Some(memory.control.limit_ticks()).filter(|ticks| *ticks != 0);
+        DeadMan {
+            limit: limit_ticks.map(|ticks| std::time::Duration::from_nanos(limit_ns(ticks))),
+            on_silence: memory.control.on_silence(),
+        }
+    }
+
     fn heartbeat(&mut self, now: WallTime) {
         self.memory().control.beat(self.time(now));
     }

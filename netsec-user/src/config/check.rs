@@ -77,7 +77,13 @@ impl Config {
     }
 
     fn check_decide(&self) -> Result<(), ConfigError> {
-        let decide = &self.decide;
+        let (block, decide) = (&self.block, &self.decide);
+        require(
+            (1..=1 << 24).contains(&block.entries),
+            "block.entries",
+            block.entries,
+            "has to be from 1 to 16777216",
+        )?;
         require(
             !decide.escalation.is_empty(),
             "decide.escalation",

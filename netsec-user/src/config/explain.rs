@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use toml::{Table, Value};
 
 use super::Config;
+use crate::block::BlockSettings;
 use crate::decide::DecideSettings;
 use crate::detect::DetectSettings;
 use crate::detect::settings::{
@@ -19,7 +20,7 @@ const HEAD: &str = "\
 ";
 
 /// The keys of each section that have an explanation.
-const SECTIONS: [(&str, &[Threshold]); 12] = [
+const SECTIONS: [(&str, &[Threshold]); 13] = [
     ("detect", DetectSettings::THRESHOLDS),
     ("detect.scan", Scan::THRESHOLDS),
     ("detect.flood", Flood::THRESHOLDS),
@@ -31,6 +32,7 @@ const SECTIONS: [(&str, &[Threshold]); 12] = [
     ("detect.suspicious_port", SuspiciousPort::THRESHOLDS),
     ("detect.tunnel_dns", TunnelDns::THRESHOLDS),
     ("detect.tunnel_icmp", TunnelIcmp::THRESHOLDS),
+    ("block", BlockSettings::THRESHOLDS),
     ("decide", DecideSettings::THRESHOLDS),
 ];
 

@@ -76,8 +76,8 @@ fn wrong_values_are_refused() {
             "decide.escalation = []: has to name",
         ),
         (
-            "[decide]\nescalation = [\"10m\", \"20y\"]",
-            "decide.escalation = 20y: has to be from a second to ten years",
+            "[decide]\nescalation = [\"10m\", \"100000h\"]",
+            "decide.escalation = 100000h: has to be from a second to ten years",
         ),
         (
             "[decide]\nunproven_packets_per_s = 16777216",

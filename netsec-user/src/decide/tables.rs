@@ -119,6 +119,11 @@ impl Enforcer for Tables {
         }
     }
 
+    fn dead_man(&self) -> DeadMan {
+        let first = self.0.first();
+        first.map(|table| table.dead_man()).unwrap_or_default()
+    }
+
     fn heartbeat(&mut self, now: WallTime) {
         for table in &mut self.0 {
             table.heartbeat(now);

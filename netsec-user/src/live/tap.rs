@@ -2,14 +2,14 @@
 
 use super::LiveSettings;
 use super::report::report;
-use crate::block::KernelEnforcer;
+use crate::block::{KernelEnforcer, OnExit};
 use crate::decide::Tables;
 use crate::hook::{Direction, Hook, HookId};
 use crate::output::Output;
 use crate::pipeline::Pipeline;
 use crate::source::kernel::{
     Attachment, BlockSource, EgressAttachment, EgressMeans, Interface, KernelEngine, KernelError,
-    XdpMode,
+    PinFolder, XdpMode,
 };
 
 /// One hook in use.
@@ -17,6 +17,8 @@ use crate::source::kernel::{
 pub(super) struct Tap {
     pub(super) hook: HookId,
     pub(super) engine: KernelEngine,
+    /// Where it is kept when netsec has gone.
+    folder: Option<PinFolder>,
     /// Held until the end of the run.
     pub(super) attachment: Option<AnyAttachment>,
 }
@@ -36,16 +38,31 @@ pub(super) fn load_ingress<O: Output>(
     tables: &mut Tables,
     pipeline: &mut Pipeline<O>,
 ) -> Result<Tap, KernelError> {
+    let pins = settings.blocks.pins.join(&interface.name);
+    if settings.blocks.on_exit == OnExit::Detach && pins.is_dir() {
+        return Err(KernelError::Kept {
+            interface: interface.name.clone(),
+            folder: pins,
+        });
+    }
     let hook = pipeline.add_hook(Hook {
         interface: interface.name.clone(),
         direction: Direction::Ingress,
     });
-    let blocks = BlockSource::New(settings.block_entries);
+    let folder = match settings.blocks.on_exit {
+        OnExit::Detach => None,
+        OnExit::Keep => Some(PinFolder::open(&pins)?),
+    };
+    let blocks = match &folder {
+        None => BlockSource::New(settings.blocks.entries),
+        Some(folder) => folder.blocks(settings.blocks.entries)?,
+    };
     let (engine, blocks) = KernelEngine::load_blocking(object, hook, &settings.kernel, &blocks)?;
     tables.push(KernelEnforcer::new(blocks));
     Ok(Tap {
         hook,
         engine,
+        folder,
         attachment: None,
     })
 }
@@ -55,7 +72,10 @@ pub(super) fn attach_ingress(
     interface: &Interface,
     mode: XdpMode,
 ) -> Result<(), KernelError> {
-    let attachment = tap.engine.attach(interface, mode)?;
+    let attachment = match &tap.folder {
+        None => tap.engine.attach(interface, mode)?,
+        Some(folder) => tap.engine.attach_kept(interface, mode, folder)?,
+    };
     report(interface, &tap.engine, &attachment);
     tap.attachment = Some(AnyAttachment::Ingress(attachment));
     Ok(())
@@ -86,6 +106,7 @@ pub(super) fn open_egress<O: Output>(
     Ok(Tap {
         hook,
         engine,
+        folder: None,
         attachment: Some(AnyAttachment::Egress(attachment)),
     })
 }

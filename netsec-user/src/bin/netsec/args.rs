@@ -10,10 +10,12 @@ use netsec_user::source::kernel::XdpMode;
 use netsec_user::time::{NotATimeSpan, TimeSpan};
 
 use crate::alerts::AlertsArgs;
-use crate::block::{EnforceArgs, ListCommand, StatusArgs, WhyArgs};
+use crate::block::{ListCommand, StatusArgs, WhyArgs};
 use crate::config::{ConfigArgs, ConfigVerbArgs};
 use crate::correlation::CorrelateArgs;
+use crate::detach::DetachArgs;
 use crate::detectors::DetectorsArgs;
+use crate::enforce::EnforceArgs;
 use crate::hunt::HuntArgs;
 use crate::incidents::IncidentsArgs;
 use crate::logs::LogsArgs;
@@ -91,7 +93,9 @@ pub(crate) enum Command {
     /// Allow addresses: what comes from them passes, whatever is blocked
     #[command(subcommand)]
     Allow(ListCommand),
-    /// Say how the running netsec is
+    /// Detach what a netsec that has gone kept in the kernel (--on-exit keep)
+    Detach(DetachArgs),
+    /// Say how the running netsec is, or what one has left in the kernel
     Status(StatusArgs),
     /// Say why an address is blocked or not, or what a decision is and became
     Why(WhyArgs),

@@ -1,62 +1,24 @@
 //! `netsec block`, `netsec allow`, `netsec status` and `netsec why`: requests to the running netsec.
 
+mod ask;
 mod export;
 mod import;
 mod show;
+
+pub(crate) use self::ask::SocketArgs;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use netsec_common::block::Mode;
-use netsec_user::api::client::Client;
 use netsec_user::api::wire::{Answer, Entry, ListName, Request, Terms};
 
 use crate::args::{Cli, duration};
 use crate::exit::UsageError;
 
 /// Where the agent listens, unless told otherwise.
-const SOCKET: &str = "/run/netsec/api.sock";
-
-/// What `run` does with blocks.
-#[derive(Debug, Args)]
-pub(crate) struct EnforceArgs {
-    /// Enforce blocks: the same as --mode enforce
-    #[arg(long, conflicts_with = "enforcement")]
-    pub(crate) enforce: bool,
-    /// Whether packets that a block matches are left alone, counted only, or dropped
-    #[arg(long = "mode", value_name = "MODE", default_value = "detect")]
-    pub(crate) enforcement: ModeName,
-    /// Most entries of each interface's block table
-    #[arg(long, value_name = "N", default_value_t = 1 << 16, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
-    pub(crate) block_entries: u32,
-    /// Where to listen for the other commands
-    #[arg(long, value_name = "FILE", env = "NETSEC_SOCKET", default_value = SOCKET)]
-    pub(crate) socket: PathBuf,
-}
-
-impl EnforceArgs {
-    /// The mode asked for.
-    pub(crate) const fn mode(&self) -> Mode {
-        match (self.enforce, self.enforcement) {
-            (true, _) | (false, ModeName::Enforce) => Mode::Enforce,
-            (false, ModeName::DryRun) => Mode::DryRun,
-            (false, ModeName::Detect) => Mode::Detect,
-        }
-    }
-}
-
-/// Whether blocks are enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ModeName {
-    /// Packets are left alone
-    Detect,
-    /// What would be dropped is counted
-    DryRun,
-    /// What is blocked is dropped
-    Enforce,
-}
+pub(crate) const SOCKET: &str = "/run/netsec/api.sock";
 
 /// What can be done with a list.
 #[derive(Debug, Subcommand)]
@@ -77,20 +39,6 @@ pub(crate) enum ListCommand {
     Export(ExportArgs),
     /// Compare the kernel's table with what is wanted
     Verify(VerifyArgs),
-}
-
-/// Where to ask.
-#[derive(Debug, Args)]
-pub(crate) struct SocketArgs {
-    /// Where the running netsec listens
-    #[arg(long, value_name = "FILE", env = "NETSEC_SOCKET", default_value = SOCKET)]
-    socket: PathBuf,
-}
-
-impl SocketArgs {
-    fn connect(&self) -> Result<Client> {
-        Ok(Client::connect(&self.socket)?)
-    }
 }
 
 /// The terms of a block.

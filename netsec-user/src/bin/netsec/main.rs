@@ -9,8 +9,10 @@ mod args;
 mod block;
 mod config;
 mod correlation;
+mod detach;
 mod detectors;
 mod doctor;
+mod enforce;
 mod exit;
 mod hunt;
 mod incidents;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::doctor(&cli, args),
         Command::Block(command) => block::list(&cli, ListName::Block, command),
         Command::Allow(command) => block::list(&cli, ListName::Allow, command),
+        Command::Detach(args) => detach::detach(args),
         Command::Status(args) => block::status(args),
         Command::Why(args) => block::why(args),
         Command::Alerts(args) => alerts::alerts(args),

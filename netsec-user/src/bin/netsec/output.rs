@@ -109,6 +109,17 @@ pub(crate) fn conclude<O: Output>(show: &ShowArgs, pipeline: &Pipeline<O>) -> Re
     }
 }
 
+/// Writes a line to stdout.
+///
+/// # Errors
+///
+/// The writer's.
+pub(crate) fn line(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
 /// Prints the verbs, one a line, for `cargo xtask run`.
 ///
 /// # Errors

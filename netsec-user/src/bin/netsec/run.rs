@@ -45,8 +45,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
             kernel_log: args.kernel_log,
         },
         duration: args.duration,
-        block_entries: args.block.block_entries,
-        enforcement: args.block.mode(),
+        blocks: args.block.settings(config.block)?,
     };
     let object = object::embedded().ok_or(KernelError::NoObject)?;
     let runtime = Builder::new_current_thread()

@@ -153,6 +153,18 @@ pub enum KernelError {
         /// What is wrong.
         reason: String,
     },
+    /// An earlier netsec is still attached, by what it left pinned.
+    #[error(
+        "{interface} has the program and the blocks that an earlier netsec kept ({})\n\
+         try: --on-exit keep, which takes them over, or to be rid of them: netsec detach -i {interface}",
+        folder.display()
+    )]
+    Kept {
+        /// The interface.
+        interface: String,
+        /// Where they are pinned.
+        folder: PathBuf,
+    },
     /// There is no BPF file system to share or keep maps in.
     #[error(
         "{what} needs a BPF file system: {reason}\n\

@@ -101,6 +101,16 @@ impl PinFolder {
         Ok(())
     }
 
+    /// As [`Self::clear`], and removes the folder.
+    ///
+    /// # Errors
+    ///
+    /// The file system's.
+    pub fn remove(self) -> io::Result<()> {
+        self.clear()?;
+        fs::remove_dir(&self.path)
+    }
+
     fn link(&self, interface: &str) -> PathBuf {
         self.path.join(format!("{LINK}{interface}"))
     }

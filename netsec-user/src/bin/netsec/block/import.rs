@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use netsec_user::api::client::{Client, ClientError};
 use netsec_user::api::wire::{Answer, ListName, PAGE, Request, Terms};
 use netsec_user::feed::{self, FeedEntry, FeedSink, Invalid};
 
+use super::ask::Respondent;
 use super::{ImportArgs, unexpected};
 use crate::args::Cli;
+use crate::output::line;
 
 /// Lines that are named; the rest are counted.
 const NAMED_MAX: u64 = 20;
@@ -77,14 +78,14 @@ struct Importer {
     list: ListName,
     decision: u64,
     terms: Terms,
-    client: Client,
+    client: Respondent,
     part: Vec<FeedEntry>,
     in_force: u64,
     refused: u64,
     invalid: u64,
     named: u64,
     bar: ProgressBar,
-    failed: Option<ClientError>,
+    failed: Option<anyhow::Error>,
 }
 
 impl FeedSink for Importer {
@@ -152,7 +153,7 @@ impl Importer {
             (false, ListName::Block) => "blocked",
             (false, ListName::Allow) => "allowed",
         };
-        super::show::line(&format!(
+        line(&format!(
             "{verb} {} of {}: {} lines, {} invalid, {} refused{}",
             self.in_force,
             self.name,
@@ -169,7 +170,7 @@ impl Importer {
                 format!("  undo: netsec {word} del --decision {}", self.decision)
             }
         ))?;
-        self.failed.map_or(Ok(()), |error| Err(error.into()))
+        self.failed.map_or(Ok(()), Err)
     }
 }
 

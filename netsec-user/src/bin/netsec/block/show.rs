@@ -9,6 +9,7 @@ use netsec_user::time::WallTime;
 use serde::Serialize;
 
 use crate::args::Form;
+use crate::output::line;
 
 /// Form of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,13 +20,6 @@ pub(super) enum TableForm {
     Jsonl,
     /// With a header
     Csv,
-}
-
-/// Writes a line to stdout.
-pub(super) fn line(text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(())
 }
 
 pub(super) fn added(list: ListName, added: &Added) -> Result<()> {
@@ -191,8 +185,18 @@ pub(super) fn status(status: &Status, form: Form) -> Result<()> {
     }
     let (used, capacity) = status.table;
     line(&format!("netsec {} mode {}", status.version, status.mode))?;
+    if !status.agent {
+        line("no netsec is running; this is what one has left in the kernel")?;
+    }
+    let silence = match status.silence_s {
+        None => "its silence changes nothing".to_owned(),
+        Some(seconds) => format!("after {seconds:.0} s of its silence: {}", status.on_silence),
+    };
+    line(&format!("when netsec ends: {}; {silence}", status.on_exit))?;
     if let Some(silent) = &status.silent {
-        line(&format!("the agent was silent for too long: {silent}"))?;
+        line(&format!(
+            "netsec has been silent for too long, in force is: {silent}"
+        ))?;
     }
     line(&format!("watches {}", status.hooks.join(", ")))?;
     line(&format!(
