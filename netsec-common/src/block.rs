@@ -39,6 +39,7 @@ pub use memory::{
     FILTER_WORDS, LAYOUT,
 };
 pub use prefix::{Prefix, PrefixError};
+pub(crate) use rule::suspect_unfiltered;
 pub use rule::{Ruling, Suspect, judge, suspect};
 pub use shape::SHAPES_MAX;
 pub use table::{Insertion, Refusal};

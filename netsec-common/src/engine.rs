@@ -1,6 +1,6 @@
 //! One frame through parser, flow cache, ledger and sampling.
 
-use crate::block::{BlockTable, Ruling, suspect};
+use crate::block::{BlockTable, Ruling, suspect, suspect_unfiltered};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
@@ -79,11 +79,16 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         let mut sender = Sender::default();
         let parsed = parse_from(frame, self.row, &mut sender);
         // A blocked source does not get by with a transport header that cannot be read.
-        let key = match &parsed {
-            Ok(packet) => Some(packet.key),
-            Err(_) => sender.key(),
+        let suspect = match &parsed {
+            Ok(packet) => suspect(self.blocks, &packet.key),
+            Err(_) => sender
+                .key()
+                .and_then(|key| suspect_unfiltered(self.blocks, &key)),
         };
-        let ruling = self.rule(key, frame.wire_bytes);
+        let ruling = match suspect {
+            Some(suspect) => self.blocks.judge(&suspect, frame.wire_bytes, self.row),
+            None => Ruling::PASS,
+        };
         if ruling.drops() {
             return (None, ruling);
         }
@@ -97,18 +102,6 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
                 self.row.count(reason);
                 (None, ruling)
             }
-        }
-    }
-
-    #[inline(always)]
-    fn rule(&self, key: Option<FlowKey>, bytes: u32) -> Ruling {
-        let suspect = match key {
-            Some(key) => suspect(self.blocks, &key),
-            None => None,
-        };
-        match suspect {
-            Some(suspect) => self.blocks.judge(&suspect, bytes, self.row),
-            None => Ruling::PASS,
         }
     }
 
