@@ -31,7 +31,7 @@ pub enum Class {
 
 macro_rules! counters {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal, $class:ident;)+) => {
-        /// One counter of the ledger. Its value is its index in a [`Row`].
+        /// One counter of the ledger. Its value is its index in a [`Row`](crate::ledger::Row).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
         pub enum Counter {
