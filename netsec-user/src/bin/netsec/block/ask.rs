@@ -14,6 +14,7 @@ use tokio::runtime::Builder;
 
 use super::SOCKET;
 use crate::correlation::state_directory;
+use crate::detach::KeptArgs;
 
 /// Where to ask.
 #[derive(Debug, Args)]
@@ -21,14 +22,8 @@ pub(crate) struct SocketArgs {
     /// Where the running netsec listens
     #[arg(long, value_name = "FILE", env = "NETSEC_SOCKET", default_value = SOCKET)]
     socket: PathBuf,
-    /// Where a netsec that has gone keeps its blocks (--on-exit keep)
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "NETSEC_PINS",
-        default_value = "/sys/fs/bpf/netsec"
-    )]
-    pins: PathBuf,
+    #[command(flatten)]
+    kept: KeptArgs,
     /// Where it keeps decisions [default: $STATE_DIRECTORY, else /var/lib/netsec]
     #[arg(long, value_name = "DIR", env = "NETSEC_STATE_DIR")]
     state: Option<PathBuf>,
@@ -44,7 +39,7 @@ impl SocketArgs {
         };
         let directory = state_directory(self.state.as_deref());
         let state = || State::new(Book::open(Some(&directory)), Policy::default());
-        match Pinned::open(&self.pins, state)? {
+        match Pinned::open(&self.kept.pins, state)? {
             Some(pinned) => Ok(Respondent::Kernel(Box::new(pinned))),
             None => Err(absent.into()),
         }
