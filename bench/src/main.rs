@@ -1,5 +1,6 @@
 //! netsec's benchmarks. Run by `cargo xtask bench`, which builds what they measure.
 
+mod alert;
 mod batch;
 mod driver;
 mod flows;
@@ -37,6 +38,8 @@ enum Verb {
     Read(read::ReadArgs),
     /// Packets a second from a capture to flow records: netsec and other programs.
     Replay(replay::ReplayArgs),
+    /// From an alert's line in a log to the first packet that is dropped for it.
+    Alert(alert::AlertArgs),
     /// Live frames into a veth: a bare program, netsec attached, netsec at work.
     Live(live::LiveArgs),
 }
@@ -57,6 +60,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Kernel(args) => kernel::run(&args),
         Verb::Read(args) => read::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Alert(args) => alert::run(&args),
         Verb::Live(args) => live::run(&args),
     }
 }

@@ -17,7 +17,7 @@ use self::logs::FollowedLogs;
 use self::stop::Stop;
 use self::tap::{Tap, attach_ingress, load_ingress, open_egress};
 use crate::block::{BlockSettings, Enforcer as _, OnExit};
-use crate::decide::{Desk, State, Tables, Traffic};
+use crate::decide::{Desk, State, Tables};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::guard::gather;
 use crate::hook::Hook;
@@ -231,11 +231,7 @@ impl Live {
         let desk = Desk {
             state: &mut self.state,
             table: &mut self.tables,
-            traffic: Traffic {
-                connections: pipeline.connections(),
-                handshakes: pipeline.handshakes(),
-                recent: pipeline.recent(),
-            },
+            traffic: pipeline.traffic(),
             now: WallTime::now(),
         };
         let taps = &self.taps;
@@ -378,6 +374,7 @@ async fn fill(state: &mut State, tables: &mut Tables, settings: &BlockSettings) 
     tables.heartbeat(now);
     tables.set_dead_man(settings.dead_man());
     tables.set_mode(settings.mode.into());
+    tables.set_drop_sampling(settings.drop_samples);
 }
 
 fn ticker() -> Interval {

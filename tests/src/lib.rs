@@ -12,6 +12,8 @@ pub mod quoted;
 pub mod replay;
 pub mod rulings;
 pub mod running;
+pub mod sensor;
 pub mod sourced;
+pub mod suspect;
 pub mod traffic;
 pub mod wire;

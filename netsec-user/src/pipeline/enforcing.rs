@@ -204,11 +204,13 @@ impl<O: Output> Pipeline<O> {
         done
     }
 
-    fn traffic(&self) -> Traffic<'_> {
+    /// What is known of the traffic.
+    pub const fn traffic(&self) -> Traffic<'_> {
         Traffic {
             connections: &self.table,
             handshakes: &self.handshakes,
             recent: &self.recent,
+            dropped: &self.dropped,
         }
     }
 }

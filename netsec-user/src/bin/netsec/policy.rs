@@ -211,6 +211,7 @@ impl TestArgs {
             interval: None,
             top: 0,
             packet_limit: None,
+            packets: false,
             connections: false,
             detect: Some(config.detect.clone()),
         };

@@ -278,6 +278,9 @@ pub(super) fn why(why: &Why, form: Form) -> Result<()> {
         for event in &decision.events {
             line(&format!("  {event}"))?;
         }
+        if let Some((packet, bytes)) = &decision.dropped {
+            line(&format!("  last sampled: {packet}\n    {bytes}"))?;
+        }
     }
     Ok(())
 }
