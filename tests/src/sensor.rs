@@ -53,11 +53,13 @@ impl Sensor {
     /// What `ip` says.
     pub fn add_source(&self, address: Ipv4Addr) -> Result<()> {
         let pair = &self.pair;
-        pair.left.ip(&format!("address add {address}/32 dev left"))?;
+        pair.left
+            .ip(&format!("address add {address}/32 dev left"))?;
         pair.right.ip(&format!(
             "neighbour replace {address} lladdr 02:00:00:00:00:0a dev right"
         ))?;
-        pair.right.ip(&format!("route replace {address}/32 dev right"))?;
+        pair.right
+            .ip(&format!("route replace {address}/32 dev right"))?;
         Ok(())
     }
 
@@ -68,8 +70,9 @@ impl Sensor {
     /// When it does not start.
     pub fn start(&mut self, more: &[&str]) -> Result<()> {
         let places = self.places();
-        let mut arguments: Vec<&str> =
-            "run -i right --interval 0 --packets off".split_whitespace().collect();
+        let mut arguments: Vec<&str> = "run -i right --interval 0 --packets off"
+            .split_whitespace()
+            .collect();
         if !more.contains(&"--flow-slots") {
             // Small, as tests run side by side.
             arguments.extend(["--flow-slots", "4096", "--block-entries", "4096"]);
@@ -151,7 +154,10 @@ impl Sensor {
     /// When it cannot be written.
     pub fn log(&self, line: &str) -> Result<()> {
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).append(true).open(self.path("eve.json"))?;
+        let mut file = options
+            .create(true)
+            .append(true)
+            .open(self.path("eve.json"))?;
         file.write_all(format!("{line}\n").as_bytes())?;
         Ok(())
     }

@@ -151,7 +151,10 @@ pub fn knock(pair: &Pair, ports: u16) -> Result<()> {
             let refused = TcpStream::connect_timeout(&(SERVER, port).into(), PATIENCE);
             let kind = refused.map_err(|error| error.kind());
             let expected = [ErrorKind::ConnectionRefused, ErrorKind::TimedOut];
-            ensure!(kind.is_err_and(|kind| expected.contains(&kind)), "port {port} is open");
+            ensure!(
+                kind.is_err_and(|kind| expected.contains(&kind)),
+                "port {port} is open"
+            );
         }
         Ok(())
     })

@@ -4,9 +4,10 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use netsec_tests::kernel;
 use netsec_tests::netns::wait_for;
+use netsec_tests::running::Running;
 use netsec_tests::sensor::Sensor;
 use netsec_tests::suspect::{Suspect, Victim, alert, knock};
 use nix::sys::signal::Signal;
@@ -41,10 +42,11 @@ fn start(sensor: &mut Sensor, mode: &str, rules: &[&str]) -> Result<()> {
     sensor.start(&more)
 }
 
-fn wait_cut(suspect: &Suspect, victim: &Victim) -> Result<()> {
-    wait_for("nothing of the suspect arrives", || {
+fn wait_cut(sensor: &Sensor, suspect: &Suspect, victim: &Victim) -> Result<()> {
+    let cut = wait_for("nothing of the suspect arrives", || {
         Ok(!suspect.reaches(victim)?)
-    })
+    });
+    cut.with_context(|| sensor.running().map(Running::said).unwrap_or_default())
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn an_alert_leads_to_a_drop_and_why_says_so() {
     // A checksum: no rule makes it a reason.
     sensor.log(&noisy.alert(2_200_074, 1)).unwrap();
     sensor.log(&bad.alert(9_000_001, 2)).unwrap();
-    wait_cut(&bad, &victim).unwrap();
+    wait_cut(&sensor, &bad, &victim).unwrap();
     for spared in [&mild, &noisy] {
         assert!(spared.reaches(&victim).unwrap());
     }
@@ -72,7 +74,10 @@ fn an_alert_leads_to_a_drop_and_why_says_so() {
     .unwrap();
     let why = sensor.done("why 198.51.100.1").unwrap();
     let address = " UDP 198.51.100.1:";
-    assert!(why.contains("  last sampled: ") && why.contains(address), "{why}");
+    assert!(
+        why.contains("  last sampled: ") && why.contains(address),
+        "{why}"
+    );
     for part in [
         "02 00 00 00 00 0b 02 00 00 00 00 0a 08 00 45 00",
         "198.51.100.1 is blocked by 198.51.100.1",
@@ -104,10 +109,18 @@ fn whoever_may_be_forged_is_slowed_down_and_nobody_at_home_is_touched() {
     let [udp, syn, _] = OTHERS;
     // One has completed a handshake, and not the one that the alert is about.
     let suspect = Suspect::connect(&sensor.pair, udp, &victim).unwrap();
-    sensor.log(&alert("UDP", from(udp), to, 9_000_001, 1)).unwrap();
-    sensor.log(&alert("TCP", from(syn), to, 9_000_002, 1)).unwrap();
-    sensor.log(&alert("TCP", to, (LEFT, 4001).into(), 9_000_003, 1)).unwrap();
-    sensor.log(&alert("TCP", from(Ipv4Addr::LOCALHOST), to, 9_000_004, 1)).unwrap();
+    sensor
+        .log(&alert("UDP", from(udp), to, 9_000_001, 1))
+        .unwrap();
+    sensor
+        .log(&alert("TCP", from(syn), to, 9_000_002, 1))
+        .unwrap();
+    sensor
+        .log(&alert("TCP", to, (LEFT, 4001).into(), 9_000_003, 1))
+        .unwrap();
+    sensor
+        .log(&alert("TCP", from(Ipv4Addr::LOCALHOST), to, 9_000_004, 1))
+        .unwrap();
     wait_for("both are slowed down", || {
         let list = sensor.done("block list")?;
         Ok(list.matches(" limit 100/s ").count() == 2)
@@ -116,7 +129,10 @@ fn whoever_may_be_forged_is_slowed_down_and_nobody_at_home_is_touched() {
     assert!(suspect.reaches(&victim).unwrap());
     let list = sensor.done("block list").unwrap();
     assert!(!list.contains(" drop "), "{list}");
-    assert!(!list.contains("10.9.0.2") && !list.contains("127.0.0.1"), "{list}");
+    assert!(
+        !list.contains("10.9.0.2") && !list.contains("127.0.0.1"),
+        "{list}"
+    );
 }
 
 #[test]
@@ -134,7 +150,7 @@ fn a_connect_scan_leads_to_a_drop() {
     let other = Suspect::connect(&sensor.pair, OTHERS[0], &victim).unwrap();
     let suspect = Suspect::connect(&sensor.pair, LEFT, &victim).unwrap();
     knock(&sensor.pair, 100).unwrap();
-    wait_cut(&suspect, &victim).unwrap();
+    wait_cut(&sensor, &suspect, &victim).unwrap();
     assert!(other.reaches(&victim).unwrap(), "another is cut off, too");
     let why = sensor.done("why 10.9.0.1").unwrap();
     assert!(

@@ -57,7 +57,11 @@ mod tests {
         let mut dropped = DroppedPackets::default();
         dropped.note(&sample(1, Fate::PASSED));
         assert!(dropped.0.is_empty());
-        for (ns, fate) in [(1, Fate::dropped(1)), (2, Fate::dropped(1)), (3, Fate::would_drop(2))] {
+        for (ns, fate) in [
+            (1, Fate::dropped(1)),
+            (2, Fate::dropped(1)),
+            (3, Fate::would_drop(2)),
+        ] {
             dropped.note(&sample(ns, fate));
         }
         let time = |dropped: &DroppedPackets, id| dropped.of(id).map(|s| s.time.as_ns());

@@ -54,7 +54,9 @@ fn header(sample: &Sample) -> (String, String) {
     let mut text = Text::new(Vec::new(), Sensor::default(), Style::PLAIN);
     // Writing to a vector does not fail.
     drop(text.packet(sample, &PacketView::decode(sample)));
-    let line = String::from_utf8_lossy(&text.into_inner()).trim_end().to_owned();
+    let line = String::from_utf8_lossy(&text.into_inner())
+        .trim_end()
+        .to_owned();
     let hex = sample.bytes.iter().take(HEADER_BYTES);
     let hex: Vec<String> = hex.map(|byte| format!("{byte:02x}")).collect();
     (line, hex.join(" "))

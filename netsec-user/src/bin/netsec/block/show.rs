@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use netsec_user::api::wire::{Added, Entry, ListName, Status, Verified, Why};
+use netsec_user::api::wire::{Added, DecisionView, Entry, ListName, Status, Verified, Why};
 use netsec_user::time::WallTime;
 use serde::Serialize;
 
@@ -256,31 +256,34 @@ pub(super) fn why(why: &Why, form: Form) -> Result<()> {
         (None, None) if !is_decision => line(&format!("{} is not blocked", why.subject))?,
         (None, None) => {}
     }
-    for decision in &why.history {
-        let until = decision.until_ns.map(|ns| format!(" until {}", time(ns)));
-        line(&format!(
-            "decision {} {} {}{} by {}",
-            decision.id,
-            time(decision.time_ns),
-            decision.what,
-            until.unwrap_or_default(),
-            decision.actor
-        ))?;
-        let details = [
-            ("reason", decision.reason.clone()),
-            ("evidence", decision.evidence.join(", ")),
-            ("cut", decision.would_cut.clone()),
-            ("undo", decision.undo.clone()),
-        ];
-        for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
-            line(&format!("  {name}: {text}"))?;
-        }
-        for event in &decision.events {
-            line(&format!("  {event}"))?;
-        }
-        if let Some((packet, bytes)) = &decision.dropped {
-            line(&format!("  last sampled: {packet}\n    {bytes}"))?;
-        }
+    why.history.iter().try_for_each(history)
+}
+
+/// A decision, on what it rests, and what became of it.
+fn history(decision: &DecisionView) -> Result<()> {
+    let until = decision.until_ns.map(|ns| format!(" until {}", time(ns)));
+    line(&format!(
+        "decision {} {} {}{} by {}",
+        decision.id,
+        time(decision.time_ns),
+        decision.what,
+        until.unwrap_or_default(),
+        decision.actor
+    ))?;
+    let details = [
+        ("reason", decision.reason.clone()),
+        ("evidence", decision.evidence.join(", ")),
+        ("cut", decision.would_cut.clone()),
+        ("undo", decision.undo.clone()),
+    ];
+    for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
+        line(&format!("  {name}: {text}"))?;
+    }
+    for event in &decision.events {
+        line(&format!("  {event}"))?;
+    }
+    if let Some((packet, bytes)) = &decision.dropped {
+        line(&format!("  last sampled: {packet}\n    {bytes}"))?;
     }
     Ok(())
 }
