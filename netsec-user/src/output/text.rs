@@ -6,6 +6,7 @@
 
 mod connection;
 mod finding;
+mod incident;
 mod line;
 mod packet;
 mod style;

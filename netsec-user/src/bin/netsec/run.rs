@@ -64,9 +64,10 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let server = Server::open(&args.block.socket)?;
         let mut live = Live::open(object, &live, state, asks, &mut pipeline).await?;
+        // Without logs, too: `netsec why` shows what the detectors hold against an address.
+        let correlator = correlate.correlator(args.show.community_id_seed);
+        pipeline.correlate(correlator, Vec::new());
         if let Some(feeds) = feeds {
-            let correlator = correlate.correlator(args.show.community_id_seed);
-            pipeline.correlate(correlator, Vec::new());
             live.follow(feeds);
         }
         let serving = tokio::spawn(server.serve(sender));
