@@ -49,6 +49,9 @@ impl<O: Output> Pipeline<O> {
             if let Some(correlator) = &mut self.correlator {
                 correlator.finding(finding);
             }
+            if let Some(enforcing) = &mut self.enforcing {
+                enforcing.finding(finding);
+            }
             if self.failed.is_none() {
                 self.failed = self.output.finding(finding).err();
             }

@@ -1,18 +1,19 @@
 //! `netsec incidents`.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use flate2::read::MultiGzDecoder;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::{Connection, EndCause, State, Timeouts};
-use netsec_user::correlate::{CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Told};
+use netsec_user::correlate::{
+    CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site, Told,
+};
+use netsec_user::detect::DetectSettings;
 use netsec_user::event::Sample;
 use netsec_user::filter::Filter;
 use netsec_user::finding::Finding;
@@ -32,15 +33,6 @@ use crate::config::ConfigArgs;
 use crate::exit::Found;
 use crate::input::{InputArgs, SiteArgs};
 use crate::output;
-
-/// How captures begin: pcap in either byte order with micro- or nanoseconds, and pcapng.
-const CAPTURES: [[u8; 4]; 5] = [
-    [0xa1, 0xb2, 0xc3, 0xd4],
-    [0xd4, 0xc3, 0xb2, 0xa1],
-    [0xa1, 0xb2, 0x3c, 0x4d],
-    [0x4d, 0x3c, 0xb2, 0xa1],
-    [0x0a, 0x0d, 0x0d, 0x0a],
-];
 
 /// Arguments of `incidents`.
 #[derive(Debug, Args)]
@@ -74,8 +66,10 @@ pub(crate) struct IncidentsArgs {
 pub(crate) fn incidents(cli: &Cli, args: &IncidentsArgs) -> Result<()> {
     let (captures, logs) = split(&args.input.files);
     let out = OnlyIncidents(output::plain(cli, args.output, args.community_id_seed));
-    let mut pipeline = Pipeline::new(settings(args)?, out);
-    pipeline.correlate(correlator(args), Vec::new());
+    let detect = args.config.load()?.detect;
+    let site = args.site.over(&detect.home);
+    let mut pipeline = Pipeline::new(settings(detect), out);
+    pipeline.correlate(correlator(args, site), Vec::new());
     let played = play(&captures, &mut pipeline);
     let mut now = played
         .as_ref()
@@ -105,9 +99,9 @@ pub(crate) fn incidents(cli: &Cli, args: &IncidentsArgs) -> Result<()> {
     }
 }
 
-fn correlator(args: &IncidentsArgs) -> Correlator {
+fn correlator(args: &IncidentsArgs, site: Site) -> Correlator {
     Correlator::new(CorrelateSettings {
-        site: args.site.site(),
+        site,
         join: JoinSettings {
             community_seed: args.community_id_seed,
             skew_seconds: args.skew,
@@ -121,8 +115,8 @@ fn correlator(args: &IncidentsArgs) -> Correlator {
     })
 }
 
-fn settings(args: &IncidentsArgs) -> Result<PipelineSettings> {
-    Ok(PipelineSettings {
+fn settings(detect: DetectSettings) -> PipelineSettings {
+    PipelineSettings {
         // The records are filtered where they are read.
         filter: Filter::default(),
         timeouts: Timeouts {
@@ -136,8 +130,8 @@ fn settings(args: &IncidentsArgs) -> Result<PipelineSettings> {
         top: 0,
         packet_limit: None,
         connections: false,
-        detect: Some(args.config.load()?.detect),
-    })
+        detect: Some(detect),
+    }
 }
 
 /// Plays captures, in the order of their beginnings, and gives the time at which the last ends.
@@ -172,23 +166,11 @@ fn play(files: &[&Path], pipeline: &mut Pipeline<OnlyIncidents>) -> Result<WallT
     cut.map_or(Ok(now), Err)
 }
 
-/// The captures among the files, and the rest, which are logs.
+/// The captures among the files, and the rest, which are logs. Standard input cannot be looked at twice: it
+/// is a log.
 fn split(files: &[PathBuf]) -> (Vec<&Path>, Vec<&Path>) {
-    let files = files.iter().map(PathBuf::as_path);
-    files.partition(|file| is_capture(file).unwrap_or(false))
-}
-
-/// Whether a file begins as captures do. Standard input cannot be looked at twice: it is a log.
-fn is_capture(file: &Path) -> io::Result<bool> {
-    if file == Path::new("-") {
-        return Ok(false);
-    }
-    let mut first = [0; 4];
-    File::open(file)?.read_exact(&mut first)?;
-    if first.starts_with(&[0x1f, 0x8b]) {
-        MultiGzDecoder::new(File::open(file)?).read_exact(&mut first)?;
-    }
-    Ok(CAPTURES.contains(&first))
+    let is_capture = |file: &&Path| *file != Path::new("-") && Capture::open(file).is_ok();
+    files.iter().map(PathBuf::as_path).partition(is_capture)
 }
 
 /// Of all that there is to say, the incidents at the end.
