@@ -13,6 +13,7 @@ use netsec_user::connection::{Connection, EndCause, State, Timeouts};
 use netsec_user::correlate::{
     CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site, Told,
 };
+use netsec_user::decide::Decided;
 use netsec_user::detect::DetectSettings;
 use netsec_user::event::Sample;
 use netsec_user::filter::Filter;
@@ -195,6 +196,10 @@ impl Output for OnlyIncidents {
     }
 
     fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
         Ok(())
     }
 
