@@ -14,6 +14,7 @@ pub mod rulings;
 pub mod running;
 pub mod sensor;
 pub mod sourced;
+pub mod suricata;
 pub mod suspect;
 pub mod traffic;
 pub mod wire;

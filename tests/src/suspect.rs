@@ -26,8 +26,7 @@ pub struct Victim {
 /// The left end by one of its addresses.
 #[derive(Debug)]
 pub struct Suspect {
-    /// Held open.
-    _stream: TcpStream,
+    stream: TcpStream,
     from: SocketAddr,
     to: SocketAddr,
     udp: UdpSocket,
@@ -87,7 +86,7 @@ impl Suspect {
             Ok(Self {
                 from: stream.local_addr()?,
                 to: stream.peer_addr()?,
-                _stream: stream,
+                stream,
                 udp,
             })
         })
@@ -120,6 +119,15 @@ impl Suspect {
         }
     }
 
+    /// Sends something over its connection.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be sent.
+    pub fn say(&self, words: &[u8]) -> Result<()> {
+        Ok((&self.stream).write_all(words)?)
+    }
+
     /// An alert on its connection, as Suricata writes it.
     #[must_use]
     pub fn alert(&self, sid: u64, severity: u8) -> String {
@@ -140,13 +148,17 @@ pub fn alert(proto: &str, from: SocketAddr, to: SocketAddr, sid: u64, severity: 
     )
 }
 
-/// Tries TCP ports from 20000 on, one after the other: all refused.
+/// Connects to the victim's TCP port, then to others from 20000 on, which are all refused, as a scanner
+/// does that takes what it is greeted with.
 ///
 /// # Errors
 ///
 /// When one is not refused.
-pub fn knock(pair: &Pair, ports: u16) -> Result<()> {
+pub fn scan(pair: &Pair, victim: &Victim, ports: u16) -> Result<()> {
     pair.left.run(|| {
+        let mut open = TcpStream::connect(victim.tcp)?;
+        open.read_exact(&mut [0; 6]).context("no greeting")?;
+        drop(open);
         for port in 20_000..20_000 + ports {
             let refused = TcpStream::connect_timeout(&(SERVER, port).into(), PATIENCE);
             let kind = refused.map_err(|error| error.kind());

@@ -9,7 +9,8 @@ use netsec_tests::kernel;
 use netsec_tests::netns::wait_for;
 use netsec_tests::running::Running;
 use netsec_tests::sensor::Sensor;
-use netsec_tests::suspect::{Suspect, Victim, alert, knock};
+use netsec_tests::suricata::Suricata;
+use netsec_tests::suspect::{Suspect, Victim, alert, scan};
 use nix::sys::signal::Signal;
 
 /// The left end's own address.
@@ -149,12 +150,41 @@ fn a_connect_scan_leads_to_a_drop() {
     let victim = Victim::new(&sensor.pair).unwrap();
     let other = Suspect::connect(&sensor.pair, OTHERS[0], &victim).unwrap();
     let suspect = Suspect::connect(&sensor.pair, LEFT, &victim).unwrap();
-    knock(&sensor.pair, 100).unwrap();
+    scan(&sensor.pair, &victim, 100).unwrap();
     wait_cut(&sensor, &suspect, &victim).unwrap();
     assert!(other.reaches(&victim).unwrap(), "another is cut off, too");
     let why = sensor.done("why 10.9.0.1").unwrap();
     assert!(
         why.contains("by finding scan.vertical") && why.contains("evidence: finding "),
+        "{why}"
+    );
+}
+
+/// The whole way: a packet, a real Suricata, its log, netsec, the kernel.
+#[test]
+fn suricata_raises_an_alert_and_the_kernel_drops() {
+    if kernel::object().unwrap().is_none() {
+        return;
+    }
+    let mut sensor = sensor().unwrap();
+    let rule = r#"alert tcp any any -> any any (msg:"TEST attack"; flow:established,to_server; content:"attack"; sid:9000001; rev:1; priority:1;)"#;
+    let Some(suricata) = Suricata::start(&sensor.pair.right, "right", rule).unwrap() else {
+        return;
+    };
+    let eve = suricata.eve().display().to_string();
+    let rules = ["--set", HOME, "--set", "enforce.alert_severity=1"];
+    let more = ["--enforce", "--log", &eve];
+    sensor.start(&[&more[..], &rules[..]].concat()).unwrap();
+    let victim = Victim::new(&sensor.pair).unwrap();
+    let [bad, good, _] =
+        OTHERS.map(|address| Suspect::connect(&sensor.pair, address, &victim).unwrap());
+    good.say(b"hello").unwrap();
+    bad.say(b"attack").unwrap();
+    wait_cut(&sensor, &bad, &victim).unwrap();
+    assert!(good.reaches(&victim).unwrap(), "another is cut off, too");
+    let why = sensor.done("why 198.51.100.1").unwrap();
+    assert!(
+        why.contains("by alert 1:9000001") && why.contains("TEST attack (severity 1 <= 1)"),
         "{why}"
     );
 }

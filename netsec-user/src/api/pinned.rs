@@ -95,6 +95,7 @@ impl Pinned {
                 handshakes: &Handshakes::default(),
                 recent: &RecentTraffic::default(),
                 dropped: &DroppedPackets::default(),
+                incidents: None,
             },
             now,
         };

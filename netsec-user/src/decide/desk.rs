@@ -14,6 +14,7 @@ use super::dropped::DroppedPackets;
 use super::policy::{Caps, Policy};
 use crate::block::{Block, BlockState, Enforcer};
 use crate::connection::{ConnectionTable, Handshakes, RecentTraffic};
+use crate::correlate::Incidents;
 use crate::guard::blast::{Cut, cut};
 use crate::guard::{Facts, Guard};
 use crate::journal::{Decision, EventKind, Wanted};
@@ -68,6 +69,8 @@ pub struct Traffic<'a> {
     pub recent: &'a RecentTraffic,
     /// What was dropped.
     pub dropped: &'a DroppedPackets,
+    /// What speaks against whom, where somebody gathers it.
+    pub incidents: Option<&'a Incidents>,
 }
 
 /// Takes decisions at a moment.

@@ -55,6 +55,7 @@ impl Bench {
                 handshakes: &self.handshakes,
                 recent: &self.recent,
                 dropped: &self.dropped,
+                incidents: None,
             },
             now: self.now,
         }
