@@ -5,11 +5,13 @@
 //! alerts would lead to a block. [`Correlator`] is all of them together. Everything is bounded, with
 //! what makes room counted, and time is passed in.
 
+mod activity;
 mod contact;
 mod correlator;
 mod counts;
 mod disagreement;
 mod evidence;
+mod in_order;
 mod incident;
 mod join;
 mod policy;
@@ -18,11 +20,13 @@ mod sides;
 mod site;
 mod suspicious;
 
+pub use self::activity::activity_of;
 pub use self::contact::{Contact, Outcome};
 pub use self::correlator::{CorrelateSettings, Correlator, Told};
 pub use self::counts::{AlertCounts, SignatureCount, SourceCount};
 pub use self::disagreement::{Disagreement, Disagreements};
 pub use self::evidence::{Evidence, EvidenceKind, Witness};
+pub use self::in_order::InOrder;
 pub use self::incident::{Incident, IncidentSettings, Incidents, Moment, Risk, Term, Traffic};
 pub use self::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined, Why};
 pub use self::policy::{Policy, PolicySettings, Proposal, Spared};

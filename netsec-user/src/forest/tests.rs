@@ -29,6 +29,33 @@ fn cloud(rows: usize, columns: usize) -> Array2<f64> {
 }
 
 #[test]
+fn splits_by_magnitude_do_not_let_one_large_value_outweigh_several() {
+    let mut random = Random::new(9);
+    // Skewed features, each with a training row a thousand times the rest.
+    let mut rows = Array2::from_shape_fn((512, 6), |_| 1.0 + 9.0 * random.unit());
+    for column in 0..6 {
+        rows[[column, column]] = 10_000.0;
+    }
+    let strange = arr1(&[200.0, 200.0, 200.0, 5.0, 5.0, 5.0]);
+    let parameters = Parameters {
+        sample_size: 512,
+        ..Parameters::default()
+    };
+    let plain = Forest::grow(rows.view(), &parameters, NonZeroUsize::MIN).unwrap();
+    let magnitude = Forest::grow_by_magnitude(rows.view(), &parameters, NonZeroUsize::MIN).unwrap();
+    let beyond = |forest: &Forest| {
+        let scores = forest.scores(rows.view(), NonZeroUsize::MIN);
+        let highest = scores.into_iter().fold(0.0, f64::max);
+        forest.score(strange.view()) > highest
+    };
+    assert!(beyond(&magnitude));
+    assert!(!beyond(&plain));
+    // A missing value is the median, by magnitude as by value.
+    let lacking = arr1(&[f64::NAN; 6]);
+    assert!(magnitude.score(lacking.view()) < 0.5);
+}
+
+#[test]
 fn the_row_apart_has_the_highest_score() {
     let rows = cloud(2_000, 4);
     let scores = grow(&rows, 1).scores(rows.view(), threads(2));

@@ -40,6 +40,10 @@ pub enum Unit {
     TimeOfDay,
     /// How rare a value is, bits.
     Rarity,
+    /// A part of a whole, 0 to 1.
+    Share,
+    /// Whether something is so: 1 or 0.
+    Flag,
 }
 
 /// One number that is made of a row.
@@ -169,6 +173,18 @@ impl Encoding {
             self.columns.iter().map(|column| column.name.as_str()),
             names,
         )
+    }
+
+    /// The encoding of rows that are numbers already, a column a feature.
+    #[must_use]
+    pub fn of_numbers(columns: impl IntoIterator<Item = (&'static str, Unit)>) -> Self {
+        let column = |(name, unit): (&str, Unit)| Column {
+            name: name.to_owned(),
+            coder: Coder::Number { unit },
+        };
+        Self {
+            columns: columns.into_iter().map(column).collect(),
+        }
     }
 
     /// Appends the numbers of a row whose columns are at `places`; NaN stands for a missing value.

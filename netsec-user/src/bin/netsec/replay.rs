@@ -20,7 +20,9 @@ use crate::correlation;
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
-    let settings = output::settings(&args.show, args.show.config.load()?.detect, FIXED_HASH_KEYS)?;
+    let detect = args.show.config.load()?.detect;
+    let traffic = args.show.model.traffic(&detect.anomaly, FIXED_HASH_KEYS)?;
+    let settings = output::settings(&args.show, detect, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
         sampling: output::sampling(&args.show),
@@ -30,6 +32,9 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+    if let Some(traffic) = traffic {
+        pipeline.watch(traffic);
+    }
     let correlate = &args.correlate;
     if !correlate.logs.is_empty() {
         let correlator = correlate.correlator(args.show.community_id_seed);

@@ -24,6 +24,7 @@ const ASKS_MAX: usize = 64;
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
     let config = args.show.config.load()?;
+    let traffic = args.show.model.traffic(&config.detect.anomaly, hash_keys)?;
     let settings = output::settings(&args.show, config.detect, hash_keys)?;
     let policy = Policy {
         settings: config.decide,
@@ -54,6 +55,9 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+        if let Some(traffic) = traffic {
+            pipeline.watch(traffic);
+        }
         let directory = state_directory(args.state.as_deref());
         let state = State::new(Book::open(Some(&directory)), policy);
         let correlate = &args.correlate;
