@@ -7,7 +7,7 @@ use crate::time::WallTime;
 
 /// How long after a connection's last packet its row may come, nanoseconds: Suricata writes an
 /// established TCP flow ten minutes after it, Zeek five, but one of SSH an hour
-/// (`Conn::analyzer_inactivity_timeouts`, `default_inactivity` of port 22).
+/// (`Conn::port_inactivity_timeouts`).
 const WAIT_NS: i64 = 65 * 60 * 1_000_000_000;
 
 /// Rows that are held, about 60 MB; beyond it the oldest goes on early.

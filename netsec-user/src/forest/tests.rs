@@ -2,7 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
 
-use ndarray::{Array2, array};
+use ndarray::{Array2, arr1, array};
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn splits_by_magnitude_do_not_let_one_large_value_outweigh_several() {
     for column in 0..6 {
         rows[[column, column]] = 10_000.0;
     }
-    let strange = arr1(&[200.0, 200.0, 200.0, 5.0, 5.0, 5.0]);
+    let strange = arr1(&[2000.0, 2000.0, 2000.0, 5.0, 5.0, 5.0]);
     let parameters = Parameters {
         sample_size: 512,
         ..Parameters::default()
