@@ -29,13 +29,9 @@ fn path(path: &Path) -> &str {
 
 /// Ordinary traffic to learn from.
 fn ordinary(data: &Path) -> Vec<String> {
-    [
-        "http_espn.pcapng",
-        "many-protocols.pcap",
-        "tcp_ports.pcapng",
-    ]
-    .map(|name| path(&data::file(&data.join("pcap/benign"), name)).to_owned())
-    .to_vec()
+    ["http_espn.pcapng", "many-protocols.pcap"]
+        .map(|name| path(&data::file(&data.join("pcap/benign"), name)).to_owned())
+        .to_vec()
 }
 
 fn findings(lines: &str) -> Vec<Value> {
@@ -86,17 +82,29 @@ fn a_scan_is_unlike_ordinary_traffic_and_the_reasons_are_said() -> anyhow::Resul
 
     let scan = data::file(&data.join("pcap"), "scan/nmap_tcp_syn_scan.pcap");
     let replay = ["replay", path(&scan), "--packets", "off", "--no-flows"];
-    let with_model = [&replay[..], &["-o", "jsonl", "--model", path(&model)]].concat();
+    // Of three hundred connections the strangest is all that 0.999 can mean.
+    let model = [
+        "--model",
+        path(&model),
+        "--set",
+        "detect.anomaly.quantile=0.95",
+    ];
+    let with_model = [&replay[..], &["-o", "jsonl"], &model].concat();
     let (out, errors, code) = run(&with_model)?;
     assert_eq!(code, Some(0), "{errors}");
-    let found = findings(&out);
-    assert!(!found.is_empty(), "{out}");
+    let mut found = findings(&out);
+    found.retain(|finding| finding["src_ip"] == "192.168.1.10");
+    // However many strange connections there are, it is one campaign.
+    let states: Vec<_> = found.iter().map(|line| &line["finding"]["state"]).collect();
+    assert_eq!(states.first().map(|state| *state == "start"), Some(true));
+    assert_eq!(states.iter().filter(|state| **state == "start").count(), 1);
+    let connections = &found[found.len() - 1]["finding"]["evidence"]["connections"];
+    assert!(connections.as_u64().unwrap() > 500, "{connections}");
     for finding in &found {
-        assert_eq!(finding["src_ip"], "192.168.1.10", "{finding}");
         assert_eq!(finding["dest_ip"], "192.168.1.25", "{finding}");
         let evidence = &finding["finding"]["evidence"];
         assert!(evidence["score"].as_f64().unwrap() > 0.5, "{finding}");
-        assert!(evidence["quantile"].as_f64().unwrap() > 0.999, "{finding}");
+        assert!(evidence["quantile"].as_f64().unwrap() > 0.95, "{finding}");
         let message = text(finding, "/finding/message")?;
         assert!(message.starts_with("score 0."), "{message}");
         assert!(message.contains("usual"), "{message}");

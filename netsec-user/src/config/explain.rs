@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use crate::block::BlockSettings;
-use crate::decide::DecideSettings;
+use crate::decide::{DecideSettings, EnforceSettings};
 use crate::detect::DetectSettings;
 use crate::detect::settings::{
     Anomaly, Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan,
@@ -35,6 +35,7 @@ const SECTIONS: [(&str, &[Threshold]); 14] = [
     ("detect.anomaly", Anomaly::THRESHOLDS),
     ("block", BlockSettings::THRESHOLDS),
     ("decide", DecideSettings::THRESHOLDS),
+    ("enforce", EnforceSettings::THRESHOLDS),
 ];
 
 /// A file that holds every key with its default, what it means and where the default comes from.
