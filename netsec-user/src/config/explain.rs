@@ -20,7 +20,7 @@ const HEAD: &str = "\
 ";
 
 /// The keys of each section that have an explanation.
-const SECTIONS: [(&str, &[Threshold]); 14] = [
+const SECTIONS: [(&str, &[Threshold]); 15] = [
     ("detect", DetectSettings::THRESHOLDS),
     ("detect.scan", Scan::THRESHOLDS),
     ("detect.flood", Flood::THRESHOLDS),

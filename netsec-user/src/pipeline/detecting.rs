@@ -22,13 +22,13 @@ impl<O: Output> Pipeline<O> {
 
     /// What was scored and kept to learn from.
     #[must_use]
-    pub const fn traffic(&self) -> Option<&Traffic> {
+    pub const fn traffic_model(&self) -> Option<&Traffic> {
         self.traffic.as_ref()
     }
 
     /// The same, and nothing else.
     #[must_use]
-    pub fn into_traffic(self) -> Option<Traffic> {
+    pub fn into_traffic_model(self) -> Option<Traffic> {
         self.traffic
     }
 

@@ -136,7 +136,7 @@ fn open(
 }
 
 fn conclude<O: Output>(args: &DetectArgs, pipeline: &Pipeline<O>, connections: u64) -> Result<()> {
-    args.model.conclude(pipeline.traffic())?;
+    args.model.conclude(pipeline.traffic_model())?;
     let totals = pipeline.detect_totals().unwrap_or_default();
     output::say_evicted(&totals);
     let found: Vec<String> = totals

@@ -173,7 +173,7 @@ pub(crate) fn learn_captures(
         if let Some(end) = capture.end().filter(|end| **end != End::Complete) {
             log::warn!("{}: {end}", capture.file());
         }
-        let traffic = pipeline.into_traffic();
+        let traffic = pipeline.into_traffic_model();
         sample = traffic.and_then(Traffic::into_sample).unwrap_or_default();
     }
     learn(&sample, parameters, path)

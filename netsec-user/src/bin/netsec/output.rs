@@ -102,7 +102,7 @@ pub(crate) const fn sampling(show: &ShowArgs) -> Sampling {
 ///
 /// When a model cannot be learned or written; [`Found`] when a finding is as severe as `--fail-on` says.
 pub(crate) fn conclude<O: Output>(show: &ShowArgs, pipeline: &Pipeline<O>) -> Result<()> {
-    show.model.conclude(pipeline.traffic())?;
+    show.model.conclude(pipeline.traffic_model())?;
     let totals = pipeline.detect_totals().unwrap_or_default();
     say_evicted(&totals);
     match (pipeline.worst_finding(), show.fail_on) {
