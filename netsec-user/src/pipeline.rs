@@ -206,12 +206,12 @@ impl<O: Output> Pipeline<O> {
         self.table.expire(now, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        self.detect(now);
+        self.try_out(now)?;
         if let Some(correlator) = &mut self.correlator {
             correlator.tick(now);
             logs::tell(correlator, &mut self.output, now)?;
         }
-        self.detect(now);
-        self.try_out(now)?;
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
@@ -301,6 +301,9 @@ impl<O: Output> Pipeline<O> {
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
             self.handshakes.note(&connection);
+            if let Some(correlator) = &mut self.correlator {
+                correlator.ended(&connection);
+            }
             if !self.settings.filter.matches_connection(&connection.key) {
                 continue;
             }

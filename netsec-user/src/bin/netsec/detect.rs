@@ -127,7 +127,7 @@ fn open(
     settings: &DetectSettings,
 ) -> Result<Pipeline<FindingsOnly<Box<dyn Output>>>> {
     let traffic = args.model.traffic(&settings.anomaly, FIXED_HASH_KEYS)?;
-    let output = FindingsOnly(output::open_as(cli, args.output, 0));
+    let output = FindingsOnly(output::plain(cli, args.output, 0));
     let mut pipeline = Pipeline::new(model::settings(Some(settings.clone())), output);
     if let Some(traffic) = traffic {
         pipeline.watch(traffic);

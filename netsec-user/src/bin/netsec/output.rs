@@ -20,11 +20,11 @@ pub(crate) const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from
 
 /// Opens stdout in the form asked for.
 pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
-    open_as(cli, show.output, show.community_id_seed)
+    plain(cli, show.output, show.community_id_seed)
 }
 
-/// The same, for verbs that show less.
-pub(crate) fn open_as(cli: &Cli, form: Form, community_seed: u16) -> Box<dyn Output> {
+/// As [`open`], with nothing but a form.
+pub(crate) fn plain(cli: &Cli, form: Form, community_seed: u16) -> Box<dyn Output> {
     let out = io::stdout().lock();
     let is_terminal = out.is_terminal();
     let writer: BufWriter<StdoutLock<'static>> = BufWriter::with_capacity(1 << 16, out);
