@@ -164,7 +164,7 @@ mod tests {
     use crate::log::{Decoder, Line, Wanted};
 
     fn decoded(row: &str) -> Activity {
-        let mut decoder = Decoder::new(Wanted::Everything, 0);
+        let mut decoder = Decoder::new(Wanted::Everything);
         let Line::Record(record) = decoder.decode(row.as_bytes()) else {
             panic!("{row}");
         };
