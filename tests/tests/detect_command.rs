@@ -1,7 +1,6 @@
 //! `netsec detect`: the detectors over logs and captures, as an operator runs them.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::panic_in_result_fn,
     clippy::unwrap_used,
     reason = "a test fails by panicking"

@@ -9,6 +9,7 @@ use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::{Connection, EndCause, State};
 use netsec_user::correlate::{InOrder, Told, activity_of};
+use netsec_user::decide::Decided;
 use netsec_user::detect::DetectSettings;
 use netsec_user::event::Sample;
 use netsec_user::finding::{Finding, Severity};
@@ -177,6 +178,10 @@ impl<O: Output> Output for FindingsOnly<O> {
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         self.0.finding(finding)
+    }
+
+    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
+        Ok(())
     }
 
     fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
