@@ -14,10 +14,13 @@ use crate::time::WallTime;
 const SECOND: Duration = Duration::from_secs(1);
 
 impl<O: Output> Pipeline<O> {
-    /// Makes features of connections, scores them and keeps them to learn from, as `traffic` says.
-    pub fn watch(&mut self, traffic: Traffic) {
-        self.traffic = Some(traffic);
-        self.table.watch();
+    /// Makes features of connections, scores them and keeps them to learn from, as `traffic` says;
+    /// nothing of that without one.
+    pub fn watch(&mut self, traffic: impl Into<Option<Traffic>>) {
+        self.traffic = traffic.into();
+        if self.traffic.is_some() {
+            self.table.watch();
+        }
     }
 
     /// What was scored and kept to learn from.

@@ -130,9 +130,7 @@ fn open(
     let traffic = args.model.traffic(&settings.anomaly, FIXED_HASH_KEYS)?;
     let output = FindingsOnly(output::plain(cli, args.output, 0));
     let mut pipeline = Pipeline::new(model::settings(Some(settings.clone())), output);
-    if let Some(traffic) = traffic {
-        pipeline.watch(traffic);
-    }
+    pipeline.watch(traffic);
     Ok(pipeline)
 }
 

@@ -37,9 +37,7 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
-    if let Some(traffic) = traffic {
-        pipeline.watch(traffic);
-    }
+    pipeline.watch(traffic);
     let correlate = &args.correlate;
     let policy = Policy {
         settings: config.decide,

@@ -59,9 +59,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
-        if let Some(traffic) = traffic {
-            pipeline.watch(traffic);
-        }
+        pipeline.watch(traffic);
         let directory = state_directory(args.state.as_deref());
         let state = State::new(Book::open(Some(&directory)), policy);
         let correlate = &args.correlate;
