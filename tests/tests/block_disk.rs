@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netsec_tests::kernel;
@@ -98,14 +98,22 @@ fn a_kill_while_blocks_are_written_loses_none_that_was_acknowledged() {
     let mut acknowledged = Vec::new();
     for round in 0..3_u8 {
         sensor.start(&["--enforce"]).unwrap();
+        let count = AtomicUsize::new(0);
         let done = thread::scope(|scope| {
-            let adding = scope.spawn(|| add(&sensor, round));
-            thread::sleep(Duration::from_millis(300 + 70 * u64::from(round)));
+            let adding = scope.spawn(|| add(&sensor, round, &count));
+            wait_for(
+                "some are blocked",
+                || Ok(count.load(Ordering::Relaxed) >= 3),
+            )
+            .unwrap();
             let running = sensor.running().unwrap();
             running.signal(Signal::SIGKILL).unwrap();
             adding.join().unwrap()
         });
-        assert!(!done.is_empty(), "nothing was blocked before the kill");
+        assert!(
+            done.len() >= 3 && done.len() < 255,
+            "killed in the midst of it"
+        );
         acknowledged.extend(done);
         sensor.end(Signal::SIGKILL).unwrap();
     }
@@ -128,11 +136,12 @@ fn a_kill_while_blocks_are_written_loses_none_that_was_acknowledged() {
 }
 
 /// Blocks one address after the other until that fails, and gives those that were blocked.
-fn add(sensor: &Sensor, round: u8) -> Vec<String> {
+fn add(sensor: &Sensor, round: u8, count: &AtomicUsize) -> Vec<String> {
     let attempt = |number: u8| -> Result<String> {
         let address = format!("203.0.{round}.{number}");
         let (code, said) = sensor.netsec(&format!("block add {address} --for 1h"))?;
         ensure!(code == 0, "{said}");
+        count.fetch_add(1, Ordering::Relaxed);
         Ok(address)
     };
     (1..=255).map_while(|number| attempt(number).ok()).collect()
