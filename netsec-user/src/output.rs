@@ -10,6 +10,7 @@ pub mod number;
 mod rows;
 mod text;
 mod timestamp;
+mod tunnels;
 
 use std::io;
 

@@ -43,6 +43,11 @@ pub struct PipelineSettings {
     pub connections: bool,
     /// What the detectors look for; `None` switches them off.
     pub detect: Option<DetectSettings>,
+    /// Whether the sources look into tunnels.
+    pub inner: bool,
+    /// Whether the detectors look into tunnels too. Whoever can send to a tunnel's end can write any
+    /// addresses into it.
+    pub detect_inner: bool,
 }
 
 /// What a source knows of one hook at one moment.
@@ -88,6 +93,8 @@ struct Part {
     opened: u64,
     ended: u64,
     read: Volume,
+    /// The same of packets in tunnels.
+    read_inner: Volume,
     torn_reads: u64,
     /// The ledgers at the start.
     ledgers: Vec<Snapshot>,
@@ -242,6 +249,7 @@ impl<O: Output> Pipeline<O> {
         self.total.opened += done.opened;
         self.total.ended += done.ended;
         self.total.read.add(done.read);
+        self.total.read_inner.add(done.read_inner);
         self.interval.start = Some(start);
         self.interval.ledgers = readings.iter().map(|reading| reading.ledger).collect();
         self.interval.torn_reads = readings.iter().map(|reading| reading.torn_reads).sum();
@@ -275,6 +283,7 @@ impl<O: Output> Pipeline<O> {
             ended: part.ended,
             active: self.table.len() as u64,
             read: part.read,
+            read_inner: self.settings.inner.then_some(part.read_inner),
             findings: self.detect_totals().unwrap_or_default().campaigns,
             torn_reads: torn_reads.saturating_sub(part.torn_reads),
         }
@@ -282,7 +291,10 @@ impl<O: Output> Pipeline<O> {
 
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
-            self.handshakes.note(&connection);
+            // What is in a tunnel may be made up, handshakes too.
+            if !connection.key.is_inner() {
+                self.handshakes.note(&connection);
+            }
             if !self.settings.filter.matches_connection(&connection.key) {
                 continue;
             }
@@ -322,11 +334,13 @@ impl<O: Output> Sink for Pipeline<O> {
         if self.is_done() {
             return;
         }
-        let view = PacketView::decode(&sample);
-        if let Some(detectors) = &mut self.detectors {
-            detectors.packet(sample.time, &view);
-        }
-        if self.wants(&view) {
+        let view = if self.settings.inner {
+            PacketView::decode_inner(&sample)
+        } else {
+            PacketView::decode(&sample)
+        };
+        self.detect_packet(sample.time, &view);
+        if view.layers().any(|view| self.wants(view)) {
             self.packets_written += 1;
             self.failed = self.output.packet(&sample, &view).err();
         }
@@ -337,29 +351,29 @@ impl<O: Output> Sink for Pipeline<O> {
             bytes: delta.bytes,
             packets: delta.packets,
         };
-        self.interval.read.add(volume);
-        self.recent.add(delta);
+        let inner = delta.key.is_inner();
+        if inner {
+            self.interval.read_inner.add(volume);
+        } else {
+            self.interval.read.add(volume);
+            self.recent.add(delta);
+        }
         let interface = self.interfaces.get(usize::from(delta.hook.0));
         let interface = interface.copied().unwrap_or_default();
         let mut ended = std::mem::take(&mut self.ended);
         let view = self.table.apply(interface, delta, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
-        if self.table.activities_waiting() >= ACTIVITIES_MAX
-            && let Some(detectors) = &mut self.detectors
-        {
-            self.table
-                .activities_gone(|activity| detectors.activity(activity));
+        if self.table.activities_waiting() >= ACTIVITIES_MAX {
+            self.detect_gone();
         }
         let Some(view) = view else { return };
         if let Some(correlator) = &mut self.correlator {
             correlator.delta(delta, &view.key, view.opened);
         }
-        if self
-            .settings
-            .filter
-            .matches_direction(&delta.key, &view.key)
-        {
+        let filter = &self.settings.filter;
+        // The bytes of what is in a tunnel are among the tunnel's.
+        if !inner && filter.matches_direction(&delta.key, &view.key) {
             self.interval.tally.add(delta, &view.key);
         }
         if view.opened && self.settings.filter.matches_connection(&view.key) {

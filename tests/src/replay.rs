@@ -121,6 +121,7 @@ fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
         interval: Duration::from_secs(5),
         hash_keys: FIXED_HASH_KEYS,
         detect: None,
+        inner: false,
     }
     .play(file, output)
 }
@@ -138,6 +139,8 @@ pub struct Play {
     pub hash_keys: [u32; 10],
     /// What the detectors look for.
     pub detect: Option<DetectSettings>,
+    /// Whether to look into tunnels.
+    pub inner: bool,
 }
 
 impl Play {
@@ -161,6 +164,7 @@ impl Play {
             snap_bytes: 192,
             idle_timeout: idle,
             hash_keys: self.hash_keys,
+            inner: self.inner,
         };
         let settings = PipelineSettings {
             filter: Filter::everything(),
@@ -176,6 +180,8 @@ impl Play {
             packet_limit: None,
             connections: true,
             detect: self.detect.clone(),
+            inner: self.inner,
+            detect_inner: self.inner,
         };
         let mut capture = Capture::open(file)?;
         let mut pipeline = Pipeline::new(settings, output);

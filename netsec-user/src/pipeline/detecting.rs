@@ -1,9 +1,11 @@
 //! What connections do, on its way to the detectors.
 
 use super::Pipeline;
+use crate::connection::Activity;
 use crate::detect::{DetectTotals, Detectors};
 use crate::finding::{Finding, Severity};
 use crate::output::Output;
+use crate::packet::PacketView;
 use crate::time::WallTime;
 
 impl<O: Output> Pipeline<O> {
@@ -24,8 +26,9 @@ impl<O: Output> Pipeline<O> {
         let Some(detectors) = self.detectors.as_mut().filter(|all| all.is_due(now)) else {
             return;
         };
+        let inner = self.settings.detect_inner;
         let table = &mut self.table;
-        table.activities(now, |activity| detectors.activity(activity));
+        table.activities(now, |activity| tell(detectors, activity, inner));
         let mut findings = Vec::new();
         detectors.close(now, &mut findings);
         self.write_findings(&findings);
@@ -36,11 +39,35 @@ impl<O: Output> Pipeline<O> {
         let Some(detectors) = self.detectors.as_mut() else {
             return;
         };
+        let inner = self.settings.detect_inner;
         let table = &mut self.table;
-        table.activities(now, |activity| detectors.activity(activity));
+        table.activities(now, |activity| tell(detectors, activity, inner));
         let mut findings = Vec::new();
         detectors.finish(now, &mut findings);
         self.write_findings(&findings);
+    }
+
+    /// Tells the detectors of connections that are gone, before there are too many.
+    pub(super) fn detect_gone(&mut self) {
+        let Some(detectors) = self.detectors.as_mut() else {
+            return;
+        };
+        let inner = self.settings.detect_inner;
+        self.table
+            .activities_gone(|activity| tell(detectors, activity, inner));
+    }
+
+    /// Shows the detectors a packet: what is in its tunnels, or the outermost.
+    pub(super) fn detect_packet(&mut self, time: WallTime, view: &PacketView) {
+        let inner = self.settings.detect_inner;
+        let shown = if inner {
+            Some(view)
+        } else {
+            view.layers().last()
+        };
+        if let (Some(detectors), Some(view)) = (&mut self.detectors, shown) {
+            detectors.packet(time, view);
+        }
     }
 
     pub(super) fn write_findings(&mut self, findings: &[Finding]) {
@@ -50,5 +77,11 @@ impl<O: Output> Pipeline<O> {
                 self.failed = self.output.finding(finding).err();
             }
         }
+    }
+}
+
+fn tell(detectors: &mut Detectors, activity: &Activity, inner: bool) {
+    if inner || !activity.connection.key.is_inner() {
+        detectors.activity(activity);
     }
 }

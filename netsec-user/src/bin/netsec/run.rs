@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use netsec_user::api::server::Server;
+use netsec_user::block::ModeSetting;
 use netsec_user::decide::{Book, Policy, State};
 use netsec_user::live::{Live, LiveSettings};
 use netsec_user::object;
@@ -24,7 +25,7 @@ const ASKS_MAX: usize = 64;
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
     let config = args.show.config.load()?;
-    let settings = output::settings(&args.show, config.detect, hash_keys)?;
+    let mut settings = output::settings(&args.show, config.detect, hash_keys)?;
     let policy = Policy {
         settings: config.decide,
     };
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
                 snap_bytes: args.show.snaplen,
                 idle_timeout: args.show.idle_timeout,
                 hash_keys,
+                inner: args.show.inner,
             },
             records_ring_bytes: args.records_ring.unwrap_or_default() << 10,
             packets_ring_bytes: args.packets_ring.unwrap_or_default() << 10,
@@ -47,6 +49,10 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         duration: args.duration,
         blocks: args.block.settings(config.block)?,
     };
+    settings.detect_inner = live.blocks.mode != ModeSetting::Enforce;
+    if args.show.inner && !settings.detect_inner && settings.detect.is_some() {
+        log::info!("blocks are enforced: the detectors look at the outermost packets only");
+    }
     let object = object::embedded().ok_or(KernelError::NoObject)?;
     let runtime = Builder::new_current_thread()
         .enable_all()

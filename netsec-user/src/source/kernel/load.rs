@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
-use aya::programs::{SchedClassifier, Xdp};
+use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
@@ -27,11 +27,39 @@ use super::shared::{Shared, SharedEntry};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
 
-/// The XDP program's name in the object.
-pub(super) const XDP_PROGRAM: &str = "netsec";
+/// The programs' names in the object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Programs {
+    /// The XDP program.
+    pub(super) xdp: &'static str,
+    /// The TC program.
+    pub(super) egress: &'static str,
+    /// Those that look into tunnels.
+    inner: bool,
+}
 
-/// The TC program's name in the object.
-pub(super) const EGRESS_PROGRAM: &str = "netsec_egress";
+impl Programs {
+    /// Those that look into tunnels are others, so that the plain ones pay nothing for it.
+    pub(super) const fn new(inner: bool) -> Self {
+        let (xdp, egress) = if inner {
+            ("netsec_inner", "netsec_egress_inner")
+        } else {
+            ("netsec", "netsec_egress")
+        };
+        Self { xdp, egress, inner }
+    }
+
+    fn refused(self, name: &'static str, source: ProgramError) -> KernelError {
+        if self.inner {
+            KernelError::InnerRefused {
+                release: release(),
+                source,
+            }
+        } else {
+            KernelError::Program { name, source }
+        }
+    }
+}
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
 pub(super) const RINGBUF: u32 = 27;
@@ -59,7 +87,7 @@ pub struct KernelSettings {
 
 /// What an engine is loaded for.
 pub(super) struct Purpose {
-    load: fn(&mut Ebpf) -> Result<(), KernelError>,
+    load: fn(&mut Ebpf, Programs) -> Result<(), KernelError>,
     watched: [u32; WATCHED_MAX],
     /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
     /// freed from user space, between two frames.
@@ -169,8 +197,12 @@ impl KernelEngine {
         let (records_bytes, packets_bytes) = settings.ring_bytes(cpus);
         let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
         let packets = rings(&mut ebpf, "PACKETS", packets_bytes)?;
-        (purpose.load)(&mut ebpf)?;
-        load_classifier(&mut ebpf, clock::PROGRAM)?;
+        let programs = Programs::new(engine.inner);
+        (purpose.load)(&mut ebpf, programs)?;
+        load_classifier(&mut ebpf, clock::PROGRAM, |source| KernelError::Program {
+            name: clock::PROGRAM,
+            source,
+        })?;
         if settings.kernel_log {
             start_log(&mut ebpf);
         }
@@ -186,6 +218,7 @@ impl KernelEngine {
         let clock_map = take_clock_map(&mut ebpf)?;
         let engine = Self {
             hook,
+            programs,
             clock: if purpose.is_replay {
                 TickClock::replaced(&ebpf, &clock_map, TICK_NS)?
             } else {
@@ -284,30 +317,32 @@ fn create_rings(
         .collect()
 }
 
-fn load_xdp(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    let failed = |source| KernelError::Program {
-        name: XDP_PROGRAM,
-        source,
-    };
+fn load_xdp(ebpf: &mut Ebpf, programs: Programs) -> Result<(), KernelError> {
+    let name = programs.xdp;
+    let failed = |source| programs.refused(name, source);
     let program: &mut Xdp = ebpf
-        .program_mut(XDP_PROGRAM)
-        .ok_or(KernelError::ObjectWithout { name: XDP_PROGRAM })?
+        .program_mut(name)
+        .ok_or(KernelError::ObjectWithout { name })?
         .try_into()
         .map_err(failed)?;
     program.load().map_err(failed)
 }
 
-fn load_egress(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    load_classifier(ebpf, EGRESS_PROGRAM)
+fn load_egress(ebpf: &mut Ebpf, programs: Programs) -> Result<(), KernelError> {
+    let name = programs.egress;
+    load_classifier(ebpf, name, |source| programs.refused(name, source))
 }
 
-fn load_classifier(ebpf: &mut Ebpf, name: &'static str) -> Result<(), KernelError> {
-    let failed = |source| KernelError::Program { name, source };
+fn load_classifier(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    failed: impl Fn(ProgramError) -> KernelError,
+) -> Result<(), KernelError> {
     let program: &mut SchedClassifier = ebpf
         .program_mut(name)
         .ok_or(KernelError::ObjectWithout { name })?
         .try_into()
-        .map_err(failed)?;
+        .map_err(&failed)?;
     program.load().map_err(failed)
 }
 
