@@ -54,8 +54,7 @@ fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
             Some(now) => now,
             None => BlockTime(jiffies()),
         },
-        // SAFETY: takes no argument and cannot fail.
-        cpu: unsafe { bpf_get_smp_processor_id() },
+        cpu: cpu(),
     };
     let hook = Hook::Ingress(ctx.ctx);
     match run::<INNER>(&frame, maps::config(), control, &blocks, hook) {
@@ -129,8 +128,7 @@ fn run<const INNER: bool>(
     blocks: &impl BlockTable,
     hook: Hook,
 ) -> Option<Verdict> {
-    // SAFETY: takes no argument and cannot fail.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let cpu = cpu();
     let row = maps::row(cpu)?;
     let share = Cpu::<INNER>::new(cpu, config);
     let now = match control.injected() {
@@ -150,6 +148,12 @@ fn run<const INNER: bool>(
     } else {
         engine.process(frame, now)
     })
+}
+
+#[inline(always)]
+pub(crate) fn cpu() -> u32 {
+    // SAFETY: takes no argument and cannot fail.
+    unsafe { bpf_get_smp_processor_id() }
 }
 
 /// Jiffies: the one clock that costs nothing per packet.

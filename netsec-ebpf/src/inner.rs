@@ -4,12 +4,12 @@
 //! be walked for every way through the headers of the frame.
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use aya_ebpf::programs::{TcContext, XdpContext};
 use netsec_common::engine::{Engine, Inside, Passage};
 use netsec_common::packet::Opening;
 use netsec_common::ticks::Ticks;
 
+use crate::hooks::cpu;
 use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
@@ -67,8 +67,7 @@ extern "C" fn netsec_egress_enter(ctx: *mut __sk_buff, opening: u64, level: u64,
 
 #[inline(always)]
 fn enter(bytes: &FrameBytes, opening: u64, level: u64, now: u64) -> u64 {
-    // SAFETY: takes no argument and cannot fail.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let cpu = cpu();
     let (Some(opening), Some(control), Some(row)) =
         (Opening::from_word(opening), maps::control(), maps::row(cpu))
     else {

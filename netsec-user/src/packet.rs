@@ -159,9 +159,7 @@ impl PacketView {
                 break;
             };
             let read = opened.read(&bytes);
-            let flow = read
-                .map(|(packet, _)| packet)
-                .map_err(Refusal::reason);
+            let flow = read.map(|(packet, _)| packet).map_err(Refusal::reason);
             let (offset, start) = opened.content();
             let content = bytes.get(offset..).unwrap_or_default();
             let end = content.len().min(opened.bytes() as usize);

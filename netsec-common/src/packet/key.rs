@@ -3,7 +3,9 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::tunnel::{ID_SHIFT, Tunnel, TunnelBits};
+mod inside;
+
+use super::tunnel::ID_SHIFT;
 
 /// IP protocol numbers the engine reads (IANA).
 pub mod protocol {
@@ -75,55 +77,6 @@ impl FlowKey {
             tail: ports.0 as u64 | (ports.1 as u64) << 16 | (protocol as u64) << 32 | vlan.0,
             tunnel: 0,
         }
-    }
-
-    /// The same flow inside of a tunnel.
-    #[inline(always)]
-    #[must_use]
-    pub(super) const fn inside(self, tunnel: TunnelBits) -> Self {
-        Self {
-            tail: self.tail & ((1 << ID_SHIFT) - 1) | tunnel.high,
-            tunnel: tunnel.low,
-            ..self
-        }
-    }
-
-    /// The same flow inside of a tunnel.
-    #[must_use]
-    pub const fn in_tunnel(self, tunnel: Tunnel) -> Self {
-        self.inside(TunnelBits::of(tunnel))
-    }
-
-    /// The tunnel that the flow is in.
-    #[must_use]
-    pub fn tunnel(&self) -> Option<Tunnel> {
-        TunnelBits {
-            low: self.tunnel,
-            high: self.tail,
-        }
-        .read()
-    }
-
-    /// Whether the flow is inside of a tunnel.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_inner(&self) -> bool {
-        self.tunnel != 0
-    }
-
-    /// What tells flows in tunnels apart besides the [`words`](Self::words): 24 bits, zero outside of
-    /// tunnels.
-    #[inline(always)]
-    #[must_use]
-    pub const fn tunnel_word(&self) -> u64 {
-        self.tunnel
-    }
-
-    /// The key with this [`tunnel_word`](Self::tunnel_word).
-    #[inline(always)]
-    #[must_use]
-    pub const fn with_tunnel_word(self, tunnel: u64) -> Self {
-        Self { tunnel, ..self }
     }
 
     /// A key from its parts, as logs and command lines have them.

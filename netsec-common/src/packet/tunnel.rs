@@ -156,6 +156,10 @@ impl Opening {
     /// # Errors
     ///
     /// Why it cannot be read.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an offset has 15 bits, an end 20"
+    )]
     #[inline(always)]
     pub fn open<P: PacketBytes>(self, bytes: &P, level: u64) -> Result<Opened, Refusal> {
         if level > TUNNELS_MAX || self.0 & TOO_FAR != 0 {
@@ -208,6 +212,7 @@ impl Opened {
     /// # Errors
     ///
     /// Why it is in no flow.
+    #[expect(clippy::cast_possible_truncation, reason = "an end has 20 bits")]
     #[inline(always)]
     pub fn read<P: PacketBytes>(&self, bytes: &P) -> Result<(Packet, Option<Opening>), Refusal> {
         let network = match self.ethertype {
@@ -235,6 +240,7 @@ impl Opened {
     }
 
     /// Bytes that the tunnel carries, from what follows its header on.
+    #[expect(clippy::cast_possible_truncation, reason = "an end has 20 bits")]
     #[inline(always)]
     #[must_use]
     pub const fn bytes(&self) -> u32 {

@@ -15,6 +15,7 @@ mod not_sent;
 mod pins;
 mod privilege;
 pub mod probe;
+mod programs;
 mod replay;
 mod shared;
 mod test_run;
@@ -31,7 +32,7 @@ use netsec_common::ledger::{Row, Snapshot};
 use netsec_common::sample::{SampleHeader, Sampling};
 
 use self::clock::{READING_BYTES, TickClock};
-use self::load::Programs;
+use self::programs::Programs;
 use self::shared::Shared;
 use super::delta::{Change, DeltaReader};
 use crate::event::{Sample, Sink};

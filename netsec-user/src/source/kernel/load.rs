@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
-use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
@@ -23,43 +22,10 @@ use super::blocks::{BlockMaps, BlockSource};
 use super::clock::{self, TickClock};
 use super::error::KernelError;
 use super::privilege::require_capabilities;
+use super::programs::{Programs, load_classifier, load_egress, load_xdp};
 use super::shared::{Shared, SharedEntry};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
-
-/// The programs' names in the object.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Programs {
-    /// The XDP program.
-    pub(super) xdp: &'static str,
-    /// The TC program.
-    pub(super) egress: &'static str,
-    /// Those that look into tunnels.
-    inner: bool,
-}
-
-impl Programs {
-    /// Those that look into tunnels are others, so that the plain ones pay nothing for it.
-    pub(super) const fn new(inner: bool) -> Self {
-        let (xdp, egress) = if inner {
-            ("netsec_inner", "netsec_egress_inner")
-        } else {
-            ("netsec", "netsec_egress")
-        };
-        Self { xdp, egress, inner }
-    }
-
-    fn refused(self, name: &'static str, source: ProgramError) -> KernelError {
-        if self.inner {
-            KernelError::InnerRefused {
-                release: release(),
-                source,
-            }
-        } else {
-            KernelError::Program { name, source }
-        }
-    }
-}
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
 pub(super) const RINGBUF: u32 = 27;
@@ -317,35 +283,6 @@ fn create_rings(
         .collect()
 }
 
-fn load_xdp(ebpf: &mut Ebpf, programs: Programs) -> Result<(), KernelError> {
-    let name = programs.xdp;
-    let failed = |source| programs.refused(name, source);
-    let program: &mut Xdp = ebpf
-        .program_mut(name)
-        .ok_or(KernelError::ObjectWithout { name })?
-        .try_into()
-        .map_err(failed)?;
-    program.load().map_err(failed)
-}
-
-fn load_egress(ebpf: &mut Ebpf, programs: Programs) -> Result<(), KernelError> {
-    let name = programs.egress;
-    load_classifier(ebpf, name, |source| programs.refused(name, source))
-}
-
-fn load_classifier(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    failed: impl Fn(ProgramError) -> KernelError,
-) -> Result<(), KernelError> {
-    let program: &mut SchedClassifier = ebpf
-        .program_mut(name)
-        .ok_or(KernelError::ObjectWithout { name })?
-        .try_into()
-        .map_err(&failed)?;
-    program.load().map_err(failed)
-}
-
 /// Forwards the kernel side's log lines to this process's log, from a task of the runtime.
 fn start_log(ebpf: &mut Ebpf) {
     match EbpfLogger::init(ebpf) {
@@ -397,7 +334,7 @@ pub(super) fn lift_memory_limit() {
     }
 }
 
-fn release() -> String {
+pub(super) fn release() -> String {
     nix::sys::utsname::uname().map_or_else(
         |error| error.to_string(),
         |name| format!("Linux {}", name.release().to_string_lossy()),
