@@ -102,7 +102,8 @@ pub(crate) fn parse_from<P: PacketBytes>(
         }
     };
     let (packet, payload) = internet::read(frame, &network, row, sender)?;
-    Ok((packet, Opening::of(&packet.key, &payload)))
+    let opening = Opening::of(&packet.key, &payload);
+    Ok((packet, opening.map(|opening| opening.merged(frame.bytes))))
 }
 
 #[cfg(test)]

@@ -60,6 +60,9 @@ const PACKETS_BITS: u32 = 64 - PACKETS_SHIFT;
 
 const _: () = assert!(PACKETS_BITS == 23);
 
+/// A flow is closed at 2²³ packets.
+const PACKETS_MERGED: u32 = 24;
+
 impl Passage {
     #[inline(always)]
     fn new(accounted: &Accounted) -> Self {
@@ -119,15 +122,21 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
 
     /// Follows a packet into its tunnels. What it gives decides on the sample: the youngest of the
     /// flows that the frame is in.
+    #[expect(clippy::cast_possible_truncation, reason = "merged to 24 bits")]
     #[inline(always)]
-    pub(super) fn follow(&self, outer: Accounted, inside: &impl Inside) -> Accounted {
-        let mut accounted = outer;
+    pub(super) fn follow<P: PacketBytes>(
+        &self,
+        bytes: &P,
+        outer: Accounted,
+        inside: &impl Inside,
+    ) -> Accounted {
         if !opens(inside) {
-            return accounted;
+            return outer;
         }
+        let mut accounted = outer;
         for level in 1..=TUNNELS_MAX {
             let Some(opening) = accounted.opening else {
-                return accounted;
+                break;
             };
             let passage = inside.account(opening, level);
             accounted.opening = passage.opening();
@@ -140,7 +149,14 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             self.row.count(Counter::Tunnelled);
             self.row.count(Counter::TunnelDepth);
         }
-        accounted
+        // The sample is the same code for all ways that lead here.
+        let question = bytes.merge::<1>(usize::from(accounted.is_question));
+        let packets = bytes.merge::<PACKETS_MERGED>(accounted.packets as usize);
+        Accounted {
+            packets: packets as u32,
+            is_question: question != 0,
+            opening: None,
+        }
     }
 
     /// Accounts the packet in the tunnel that begins here.

@@ -1,6 +1,7 @@
 //! The headers of tunnels.
 
 use super::super::ethernet::ethertype;
+use super::super::internet::OFFSET_BITS;
 use super::super::{HeaderBytes as _, PacketBytes};
 use super::kind::TunnelKind;
 use crate::ledger::Counter;
@@ -180,10 +181,13 @@ fn skip_extensions<P: PacketBytes>(bytes: &P, offset: usize) -> Result<usize, Co
         if length == 0 {
             return Err(Counter::TunnelUnknown);
         }
-        past += length;
-        let next = bytes
-            .header::<1>(past - 1)
-            .ok_or(Counter::TunnelTruncated)?;
+        if (past + length) >> OFFSET_BITS != 0 {
+            return Err(Counter::TunnelTruncated);
+        }
+        // Merged, or the compiler would begin at the byte before the frame, which no verifier takes.
+        let last = bytes.merge::<OFFSET_BITS>(past + length - 1);
+        let next = bytes.header::<1>(last).ok_or(Counter::TunnelTruncated)?;
+        past = last + 1;
         if next.byte::<0>() == 0 {
             return Ok(past);
         }
