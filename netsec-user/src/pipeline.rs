@@ -1,6 +1,7 @@
 //! From a source's events to what the outputs say.
 
 mod detecting;
+mod enforcing;
 mod logs;
 
 use std::io;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
+pub use self::enforcing::DecisionCounts;
+use self::enforcing::Enforcing;
 use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
 use crate::correlate::Correlator;
 use crate::detect::{DetectSettings, Detectors};
@@ -45,8 +48,8 @@ pub struct PipelineSettings {
     pub detect: Option<DetectSettings>,
     /// Whether the sources look into tunnels.
     pub inner: bool,
-    /// Whether the detectors look into tunnels too. Whoever can send to a tunnel's end can write any
-    /// addresses into it.
+    /// Whether detectors and joined logs look into tunnels too, from where nothing may lead to a block:
+    /// whoever can send to a tunnel's end can write any addresses into it.
     pub detect_inner: bool,
 }
 
@@ -80,6 +83,7 @@ pub struct Pipeline<O> {
     worst: Option<Severity>,
     failed: Option<io::Error>,
     correlator: Option<Correlator>,
+    enforcing: Option<Enforcing>,
     /// Logs that are read at the end, when all connections are known.
     logs: Vec<LogReader>,
     log_errors: Vec<LogError>,
@@ -126,9 +130,15 @@ impl<O: Output> Pipeline<O> {
             ended: Vec::new(),
             failed: None,
             correlator: None,
+            enforcing: None,
             logs: Vec::new(),
             log_errors: Vec::new(),
         }
+    }
+
+    /// The output, with all that was written to it.
+    pub fn into_output(self) -> O {
+        self.output
     }
 
     /// Makes a hook known, and gives its number.
@@ -202,6 +212,7 @@ impl<O: Output> Pipeline<O> {
             logs::tell(correlator, &mut self.output, now)?;
         }
         self.detect(now);
+        self.try_out(now)?;
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
@@ -236,6 +247,7 @@ impl<O: Output> Pipeline<O> {
         self.detect_last(now);
         self.check()?;
         self.finish_logs(now)?;
+        self.try_out(now)?;
         self.begin_interval(now, readings);
         let summary = self.sum_up(&self.total, now, readings, true);
         self.output.summary(&summary)?;
@@ -368,7 +380,8 @@ impl<O: Output> Sink for Pipeline<O> {
             self.detect_gone();
         }
         let Some(view) = view else { return };
-        if let Some(correlator) = &mut self.correlator {
+        let told = !inner || self.settings.detect_inner;
+        if let Some(correlator) = self.correlator.as_mut().filter(|_| told) {
             correlator.delta(delta, &view.key, view.opened);
         }
         let filter = &self.settings.filter;

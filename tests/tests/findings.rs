@@ -10,6 +10,7 @@ use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_tests::data;
 use netsec_tests::replay::{Play, text};
+use netsec_user::decide::Rules;
 use netsec_user::detect::DetectSettings;
 use netsec_user::finding::Severity;
 use serde_json::Value;
@@ -227,6 +228,8 @@ fn play(slots: u32) -> Play {
         hash_keys: FIXED_HASH_KEYS,
         detect: Some(DetectSettings::default()),
         inner: false,
+        rules: Rules::default(),
+        logs: Vec::new(),
     }
 }
 

@@ -123,6 +123,10 @@ impl Opening {
     }
 
     /// The same, but that the verifier does not walk what follows once for each carrier.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "addresses have 64 bits where netsec runs"
+    )]
     #[inline(always)]
     pub(super) fn merged<P: PacketBytes>(self, bytes: &P) -> Self {
         const { assert!(usize::BITS == u64::BITS) };
@@ -163,10 +167,6 @@ impl Opening {
     /// # Errors
     ///
     /// Why it cannot be read.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an offset has 15 bits, an end 20"
-    )]
     #[inline(always)]
     pub fn open<P: PacketBytes>(self, bytes: &P, level: u64) -> Result<Opened, Refusal> {
         if level > TUNNELS_MAX || self.0 & TOO_FAR != 0 {
