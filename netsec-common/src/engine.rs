@@ -74,7 +74,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let (accounted, ruling) = self.take(frame, now);
+        let (accounted, ruling) = self.take(frame, now, inside);
         let accounted = accounted.map(|accounted| self.follow(frame.bytes, accounted, inside));
         self.sample(frame, accounted, ruling);
         self.row.end();
@@ -91,6 +91,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         &self,
         frame: &Frame<'_, P>,
         now: Ticks,
+        inside: &impl Inside,
     ) -> (Option<Accounted>, Ruling) {
         if !self.config.is_current() {
             self.row.count(Counter::NoFlowSet);
@@ -98,6 +99,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         let mut sender = Sender::default();
         let parsed = parse_from(frame, self.row, &mut sender);
+        let parsed = inner::merged(frame.bytes, parsed, inside);
         // A blocked source does not get by with a transport header that cannot be read.
         let suspect = match &parsed {
             Ok((packet, _)) => suspect(self.blocks, &packet.key),

@@ -60,6 +60,19 @@ pub struct Packet {
     pub payload_bytes: u32,
 }
 
+impl Packet {
+    /// The same, but that the verifier does not walk what follows once for each protocol.
+    #[expect(clippy::cast_possible_truncation, reason = "merged to 8 bits")]
+    #[inline(always)]
+    pub(crate) fn merged<P: PacketBytes>(self, bytes: &P) -> Self {
+        Self {
+            key: self.key.merged(bytes),
+            tcp_flags: bytes.merge::<8>(usize::from(self.tcp_flags)) as u8,
+            ..self
+        }
+    }
+}
+
 /// Reads the outermost IP packet of a frame, and counts what it meets on the way in `row`.
 ///
 /// MPLS and PPPoE are read through. Reassembly is not done: a later fragment has no ports.

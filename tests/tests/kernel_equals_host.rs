@@ -81,12 +81,8 @@ fn every_captured_frame_gives_the_same_with_what_is_in_its_tunnels() {
 
 /// Compares the frames of all captures.
 fn captured_frames(settings: &EngineSettings) -> Option<Snapshot> {
-    let Some(object) = kernel::object().unwrap() else {
-        return None;
-    };
-    let Some(data) = data::path().unwrap() else {
-        return None;
-    };
+    let object = kernel::object().unwrap()?;
+    let data = data::path().unwrap()?;
     let mut files = Vec::new();
     for folder in ["corpus", "pcap", "community-id"] {
         collect(&data.join(folder), &mut files);

@@ -4,7 +4,7 @@ use super::{Accounted, Engine, Verdict};
 use crate::block::BlockTable;
 use crate::flow::FlowTable;
 use crate::ledger::Counter;
-use crate::packet::{Frame, Opening, PacketBytes, Refusal, TUNNELS_MAX};
+use crate::packet::{Frame, Opening, Packet, PacketBytes, Refusal, TUNNELS_MAX};
 use crate::sample::SampleSink;
 use crate::ticks::Ticks;
 
@@ -188,7 +188,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         let opened = opening.open(bytes, level)?;
         let (packet, next) = opened.read(bytes)?;
         let accounted = self
-            .account(&packet, opened.bytes(), now)
+            .account(&packet.merged(bytes), opened.bytes(), now)
             .map_err(Refusal::Tunnel)?;
         Ok(Accounted {
             opening: next,
@@ -200,4 +200,18 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
 #[inline(always)]
 const fn opens<I: Inside>(_inside: &I) -> bool {
     I::OPENS
+}
+
+/// What was read, in one walk of the verifier for all that it can be. The plain programs do without:
+/// they are small enough.
+#[inline(always)]
+pub(super) fn merged<P: PacketBytes, E>(
+    bytes: &P,
+    parsed: Result<(Packet, Option<Opening>), E>,
+    inside: &impl Inside,
+) -> Result<(Packet, Option<Opening>), E> {
+    if !opens(inside) {
+        return parsed;
+    }
+    parsed.map(|(packet, opening)| (packet.merged(bytes), opening))
 }

@@ -201,7 +201,7 @@ fn look_inside(object: &[u8], small: &KernelSettings) -> Check {
             Status::Ok,
             "the programs of --inner pass the verifier",
         ),
-        Err(error) => Check::new(TUNNELS, Status::Warn, &error.to_string())
+        Err(error) => Check::new(TUNNELS, Status::Warn, error.to_string())
             .fix("run without --inner: all else works"),
     }
 }

@@ -1,5 +1,6 @@
 //! Keys of flows in tunnels.
 
+use super::super::PacketBytes;
 use super::super::tunnel::{ID_SHIFT, Tunnel, TunnelBits};
 use super::FlowKey;
 
@@ -51,5 +52,20 @@ impl FlowKey {
     #[must_use]
     pub const fn with_tunnel_word(self, tunnel: u64) -> Self {
         Self { tunnel, ..self }
+    }
+
+    /// The same key, but that the verifier does not walk what follows once for each protocol.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "addresses have 64 bits where netsec runs"
+    )]
+    #[inline(always)]
+    pub(in super::super) fn merged<P: PacketBytes>(self, bytes: &P) -> Self {
+        let low = bytes.merge::<32>((self.tail & 0xffff_ffff) as usize);
+        let high = bytes.merge::<32>((self.tail >> 32) as usize);
+        Self {
+            tail: low as u64 | (high as u64) << 32,
+            ..self
+        }
     }
 }
