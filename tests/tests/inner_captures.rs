@@ -1,5 +1,8 @@
 //! `replay --inner` on captures with tunnels, against what Suricata's decoders count in them.
 
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
@@ -7,15 +10,13 @@ use netsec_tests::data;
 use netsec_tests::replay::Play;
 use netsec_user::decide::Rules;
 use serde_json::Value;
-use std::path::Path;
-use std::time::Duration;
 
 /// Tunnels, and of the packets in them: in flows, without IP, malformed, not read.
 type Counts = [u64; 5];
 
-/// Of `corpus/zeek-tunnels`. Suricata 7.0.10 counts as many packets inside, but for what it does not
-/// decode: GTP-U, and a third tunnel in VXLAN, which it follows.
-const CAPTURES: [(&str, Counts); 20] = [
+/// Of `corpus/zeek-tunnels`. Suricata 7.0.10 decodes as many packets inside, but that it follows a third
+/// tunnel, puts fragments together, and reads neither GTP-U nor ERSPAN type III.
+const CAPTURES: [(&str, Counts); 23] = [
     ("6in4.pcap", [1, 1, 0, 0, 0]),
     ("6in6-tunnel-change.pcap", [2, 2, 0, 0, 0]),
     ("geneve-47101.pcap", [24, 24, 0, 0, 0]),
@@ -32,7 +33,10 @@ const CAPTURES: [(&str, Counts); 20] = [
     ("gre-aruba-amsdu.pcap", [1, 0, 1, 0, 0]),
     ("gre-aruba-ccmp.pcap", [2, 0, 2, 0, 0]),
     ("gre-erspan3-dot1q.pcap", [2, 2, 0, 0, 0]),
-    ("gtp_gtp_ext_header.pcap", [2, 2, 0, 0, 0]),
+    ("gtp_gtp_ext_header.pcap", [1, 0, 0, 0, 1]),
+    ("gtp_gtp10_not_0xff.pcap", [3, 0, 0, 0, 3]),
+    ("gtp_gtp4_udp_2152_inside.pcap", [2, 1, 0, 0, 1]),
+    ("geneve-vxlan-dns-truncated.pcap", [4, 4, 0, 0, 0]),
     ("gtp_gtp7_ipv6.pcap", [2, 2, 0, 0, 0]),
     ("gtp_gtp_create_pdp_ctx.pcap", [0, 0, 0, 0, 0]),
     ("mpls-6in6-6in6-invalid-version-6.pcap", [1, 0, 0, 1, 0]),
