@@ -74,7 +74,10 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let (accounted, ruling) = self.take(frame, now, inside);
+        let (accounted, ruling) = match inside.outermost() {
+            Some(passage) => (passage.accounted(), Ruling::PASS),
+            None => self.take(frame, now, inside),
+        };
         let accounted = accounted.map(|accounted| self.follow(frame.bytes, accounted, inside));
         self.sample(frame, accounted, ruling);
         self.row.end();

@@ -113,7 +113,7 @@ fn egress<const INNER: bool>(ctx: &TcContext) -> i32 {
     let Some(control) = maps::control() else {
         return TC_ACT_UNSPEC;
     };
-    let hook = Hook::Egress(skb);
+    let hook = Hook::Egress(skb, frame.start);
     match run::<INNER>(&frame, config, control, &None::<Blocks>, hook) {
         // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
         Some(Verdict::Pass | Verdict::Drop) | None => TC_ACT_UNSPEC,

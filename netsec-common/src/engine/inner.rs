@@ -18,6 +18,25 @@ pub trait Inside {
 
     /// Accounts the packet in the tunnel that begins here. `level` is 1 for the outermost.
     fn account(&self, opening: Opening, level: u64) -> Passage;
+
+    /// Accounts the outermost packet by [`Engine::outermost`], where that is a function of its own too;
+    /// nothing is dropped then.
+    #[inline(always)]
+    fn outermost(&self) -> Option<Passage> {
+        None
+    }
+}
+
+/// Lets the caller open tunnels.
+struct Later;
+
+impl Inside for Later {
+    const OPENS: bool = true;
+
+    #[inline(always)]
+    fn account(&self, _opening: Opening, _level: u64) -> Passage {
+        Passage(0)
+    }
 }
 
 /// Leaves tunnels alone.
@@ -86,6 +105,16 @@ impl Passage {
         Self(word)
     }
 
+    /// `None` for a packet in no flow.
+    #[inline(always)]
+    pub(super) fn accounted(self) -> Option<Accounted> {
+        (self.packets() != 0).then(|| Accounted {
+            packets: self.packets(),
+            is_question: self.is_question(),
+            opening: self.opening(),
+        })
+    }
+
     #[inline(always)]
     const fn packets(self) -> u32 {
         (self.0 >> PACKETS_SHIFT) as u32
@@ -118,6 +147,13 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             now,
         };
         self.process_through(frame, now, &here)
+    }
+
+    /// Accounts the outermost packet of a frame, for [`Inside::outermost`]: without a block table.
+    #[inline(always)]
+    pub fn outermost<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> Passage {
+        let (accounted, _ruling) = self.take(frame, now, &Later);
+        accounted.map_or(Passage(0), |accounted| Passage::new(&accounted))
     }
 
     /// Follows a packet into its tunnels. What it gives decides on the sample: the youngest of the

@@ -55,10 +55,6 @@ impl FlowKey {
     }
 
     /// The same key, but that the verifier does not walk what follows once for each protocol.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "addresses have 64 bits where netsec runs"
-    )]
     #[inline(always)]
     pub(in super::super) fn merged<P: PacketBytes>(self, bytes: &P) -> Self {
         let low = bytes.merge::<32>((self.tail & 0xffff_ffff) as usize);
