@@ -52,10 +52,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         duration: args.duration,
         blocks: args.block.settings(config.block)?,
     };
-    say_rules(&rules, live.blocks.mode);
-    if args.show.inner && !settings.detect_inner && settings.detect.is_some() {
-        log::info!("rules in [enforce]: the detectors look at the outermost packets only");
-    }
+    say_rules(&rules, live.blocks.mode, args.show.inner);
     let object = object::embedded().ok_or(KernelError::NoObject)?;
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -90,7 +87,10 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
 }
 
 /// Says what may lead to a block without a person.
-fn say_rules(rules: &Rules, mode: ModeSetting) {
+fn say_rules(rules: &Rules, mode: ModeSetting, inner: bool) {
+    if inner && !rules.is_empty() {
+        log::info!("rules in [enforce]: detectors and logs are about the outermost packets only");
+    }
     match (rules.is_empty(), mode) {
         (true, ModeSetting::Detect) => {}
         (true, _) => {
