@@ -8,11 +8,11 @@ use aya_log_ebpf::debug;
 use netsec_common::ABI_VERSION;
 use netsec_common::block::{BlockTable, BlockTime};
 use netsec_common::config::{ClockReading, Config, Control};
-use netsec_common::engine::{Engine, Verdict};
+use netsec_common::engine::{Engine, Inside, Verdict};
 use netsec_common::packet::{Frame, Start};
 use netsec_common::ticks::Ticks;
 
-use crate::inner::{Hook, Tunnels};
+use crate::inner::{Received, Sent};
 use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
@@ -56,8 +56,9 @@ fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
         },
         cpu: cpu(),
     };
-    let hook = Hook::Ingress(ctx.ctx);
-    match run::<INNER>(&frame, maps::config(), control, &blocks, hook) {
+    let now = now(control);
+    let tunnels = Received { ctx: ctx.ctx, now };
+    match run::<INNER>(&frame, maps::config(), control, &blocks, now, &tunnels) {
         Some(Verdict::Pass) => {
             debug!(ctx, "frame of {} bytes", frame.wire_bytes);
             XDP_PASS
@@ -113,8 +114,13 @@ fn egress<const INNER: bool>(ctx: &TcContext) -> i32 {
     let Some(control) = maps::control() else {
         return TC_ACT_UNSPEC;
     };
-    let hook = Hook::Egress(skb, frame.start);
-    match run::<INNER>(&frame, config, control, &None::<Blocks>, hook) {
+    let now = now(control);
+    let tunnels = Sent {
+        ctx: skb,
+        start: frame.start,
+        now,
+    };
+    match run::<INNER>(&frame, config, control, &None::<Blocks>, now, &tunnels) {
         // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
         Some(Verdict::Pass | Verdict::Drop) | None => TC_ACT_UNSPEC,
     }
@@ -126,15 +132,12 @@ fn run<const INNER: bool>(
     config: &Config,
     control: &Control,
     blocks: &impl BlockTable,
-    hook: Hook,
+    now: Ticks,
+    tunnels: &impl Inside,
 ) -> Option<Verdict> {
     let cpu = cpu();
     let row = maps::row(cpu)?;
     let share = Cpu::<INNER>::new(cpu, config);
-    let now = match control.injected() {
-        Some(now) => now,
-        None => clock(),
-    };
     let engine = Engine {
         config,
         control,
@@ -144,7 +147,7 @@ fn run<const INNER: bool>(
         samples: &share,
     };
     Some(if INNER {
-        engine.process_through(frame, now, &Tunnels { hook, now })
+        engine.process_through(frame, now, tunnels)
     } else {
         engine.process(frame, now)
     })
@@ -156,10 +159,13 @@ pub(crate) fn cpu() -> u32 {
     unsafe { bpf_get_smp_processor_id() }
 }
 
-/// Jiffies: the one clock that costs nothing per packet.
+/// Jiffies, the one clock that costs nothing per packet, or the time injected.
 #[inline(always)]
-fn clock() -> Ticks {
-    Ticks(jiffies() as u32)
+fn now(control: &Control) -> Ticks {
+    match control.injected() {
+        Some(now) => now,
+        None => Ticks(jiffies() as u32),
+    }
 }
 
 #[inline(always)]

@@ -13,48 +13,97 @@ use crate::hooks::cpu;
 use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
-/// The context of the program at hand.
-#[derive(Clone, Copy)]
-pub(crate) enum Hook {
-    Ingress(*mut xdp_md),
-    /// With what the frame begins with.
-    Egress(*mut __sk_buff, Start),
-}
-
 /// Tells a tag of VLAN 0 from none.
 const TAGGED: u64 = 1 << 16;
 
-/// Opens the tunnels of a frame.
-pub(crate) struct Tunnels {
-    pub(crate) hook: Hook,
+/// The tunnels of a received frame.
+pub(crate) struct Received {
+    pub(crate) ctx: *mut xdp_md,
     pub(crate) now: Ticks,
 }
 
-impl Inside for Tunnels {
+impl Inside for Received {
     const OPENS: bool = true;
 
     #[inline(always)]
     fn account(&self, opening: Opening, level: u64) -> Passage {
         let (opening, now) = (opening.to_word(), u64::from(self.now.0));
-        Passage::from_word(match self.hook {
-            Hook::Ingress(ctx) => netsec_enter(ctx, opening, level, now),
-            Hook::Egress(ctx, _) => netsec_egress_enter(ctx, opening, level, now),
-        })
+        Passage::from_word(netsec_enter(self.ctx, opening, level, now))
+    }
+}
+
+/// The tunnels of a sent frame. That has no block to meet, and more ways to begin, so that its
+/// outermost packet is accounted by a function too.
+pub(crate) struct Sent {
+    pub(crate) ctx: *mut __sk_buff,
+    pub(crate) start: Start,
+    pub(crate) now: Ticks,
+}
+
+impl Inside for Sent {
+    const OPENS: bool = true;
+
+    #[inline(always)]
+    fn account(&self, opening: Opening, level: u64) -> Passage {
+        let (opening, now) = (opening.to_word(), u64::from(self.now.0));
+        Passage::from_word(netsec_egress_enter(self.ctx, opening, level, now))
     }
 
-    /// A frame that is sent has no block to meet, and more ways to begin.
     #[inline(always)]
     fn outermost(&self) -> Option<Passage> {
-        let Hook::Egress(ctx, start) = self.hook else {
-            return None;
-        };
-        let tag = match start {
+        let tag = match self.start {
             Start::Tagged { tag } => TAGGED | u64::from(tag),
             Start::Ethernet | Start::Network { .. } => 0,
         };
-        let word = netsec_egress_outermost(ctx, tag, self.now.0.into());
+        let word = netsec_egress_outermost(self.ctx, tag, self.now.0.into());
         Some(Passage::from_word(word))
     }
+}
+
+/// Does with the engine of this CPU, without a block table, what gives a [`Passage`]. A macro, as the
+/// compiler makes functions of closures, and their stack comes on top.
+macro_rules! with_engine {
+    (|$engine:ident| $work:expr) => {{
+        let cpu = cpu();
+        let (Some(control), Some(row)) = (maps::control(), maps::row(cpu)) else {
+            return 0;
+        };
+        let config = maps::config();
+        let share = Cpu::<true>::new(cpu, config);
+        let $engine = Engine {
+            config,
+            control,
+            row,
+            table: &share,
+            blocks: &None::<Blocks>,
+            samples: &share,
+        };
+        $work.to_word()
+    }};
+}
+
+/// Accounts the packet in one tunnel of a received frame.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_enter(ctx: *mut xdp_md, opening: u64, level: u64, now: u64) -> u64 {
+    let ctx = XdpContext::new(ctx);
+    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
+    let Some(opening) = Opening::from_word(opening) else {
+        return 0;
+    };
+    with_engine!(|engine| engine.enter(&bytes, opening, level, Ticks(now as u32)))
+}
+
+/// Accounts the packet in one tunnel of a sent frame.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_egress_enter(ctx: *mut __sk_buff, opening: u64, level: u64, now: u64) -> u64 {
+    let ctx = TcContext::new(ctx);
+    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
+    let Some(opening) = Opening::from_word(opening) else {
+        return 0;
+    };
+    with_engine!(|engine| engine.enter(&bytes, opening, level, Ticks(now as u32)))
 }
 
 /// Accounts the outermost packet of a sent frame.
@@ -73,60 +122,5 @@ extern "C" fn netsec_egress_outermost(ctx: *mut __sk_buff, tag: u64, now: u64) -
         },
         counted_before: false,
     };
-    let passage = with_engine(|engine| engine.outermost(&frame, Ticks(now as u32)));
-    passage.map_or(0, Passage::to_word)
-}
-
-/// Accounts the packet in one tunnel of a received frame.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn netsec_enter(ctx: *mut xdp_md, opening: u64, level: u64, now: u64) -> u64 {
-    let ctx = XdpContext::new(ctx);
-    enter(
-        &FrameBytes::new(ctx.data(), ctx.data_end()),
-        opening,
-        level,
-        now,
-    )
-}
-
-/// Accounts the packet in one tunnel of a sent frame.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn netsec_egress_enter(ctx: *mut __sk_buff, opening: u64, level: u64, now: u64) -> u64 {
-    let ctx = TcContext::new(ctx);
-    enter(
-        &FrameBytes::new(ctx.data(), ctx.data_end()),
-        opening,
-        level,
-        now,
-    )
-}
-
-#[inline(always)]
-fn enter(bytes: &FrameBytes, opening: u64, level: u64, now: u64) -> u64 {
-    let Some(opening) = Opening::from_word(opening) else {
-        return 0;
-    };
-    let passage = with_engine(|engine| engine.enter(bytes, opening, level, Ticks(now as u32)));
-    passage.map_or(0, Passage::to_word)
-}
-
-/// The engine of this CPU, without a block table.
-#[inline(always)]
-fn with_engine<T>(
-    work: impl FnOnce(&Engine<'_, Cpu<true>, Option<Blocks>, Cpu<true>>) -> T,
-) -> Option<T> {
-    let cpu = cpu();
-    let config = maps::config();
-    let share = Cpu::<true>::new(cpu, config);
-    let engine = Engine {
-        config,
-        control: maps::control()?,
-        row: maps::row(cpu)?,
-        table: &share,
-        blocks: &None,
-        samples: &share,
-    };
-    Some(work(&engine))
+    with_engine!(|engine| engine.outermost(&frame, Ticks(now as u32)))
 }

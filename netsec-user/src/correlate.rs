@@ -10,6 +10,7 @@ mod counts;
 mod disagreement;
 mod evidence;
 mod incident;
+mod incidents;
 mod join;
 mod row;
 mod sides;
@@ -20,8 +21,11 @@ pub use self::contact::{Contact, Outcome};
 pub use self::correlator::{CorrelateSettings, Correlator, Told};
 pub use self::counts::{AlertCounts, SignatureCount, SourceCount};
 pub use self::disagreement::{Disagreement, Disagreements};
-pub use self::evidence::{Evidence, EvidenceKind, Witness};
-pub use self::incident::{Incident, IncidentSettings, Incidents, Moment, Risk, Term, Traffic};
+pub use self::evidence::{Evidence, EvidenceKind, Observer, Witness};
+pub use self::incident::{
+    Contacts, Found, Incident, IncidentId, Moment, NoIncidentId, Risk, Term, Traffic,
+};
+pub use self::incidents::{IncidentSettings, Incidents};
 pub use self::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined, Why};
 pub use self::row::{AlertRow, Origin, Row, Says};
 pub use self::sides::Sides;

@@ -207,12 +207,12 @@ impl<O: Output> Pipeline<O> {
         self.table.expire(now, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        self.detect(now);
+        self.try_out(now)?;
         if let Some(correlator) = &mut self.correlator {
             correlator.tick(now);
             logs::tell(correlator, &mut self.output, now)?;
         }
-        self.detect(now);
-        self.try_out(now)?;
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
@@ -306,6 +306,10 @@ impl<O: Output> Pipeline<O> {
             // What is in a tunnel may be made up, handshakes too.
             if !connection.key.is_inner() {
                 self.handshakes.note(&connection);
+            }
+            let told = !connection.key.is_inner() || self.settings.detect_inner;
+            if let Some(correlator) = self.correlator.as_mut().filter(|_| told) {
+                correlator.ended(&connection);
             }
             if !self.settings.filter.matches_connection(&connection.key) {
                 continue;

@@ -73,6 +73,9 @@ impl<O: Output> Pipeline<O> {
     pub(super) fn write_findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             self.worst = self.worst.max(Some(finding.severity));
+            if let Some(correlator) = &mut self.correlator {
+                correlator.finding(finding);
+            }
             if let Some(enforcing) = &mut self.enforcing {
                 enforcing.finding(finding);
             }

@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Detach(DetachArgs),
     /// Say how the running netsec is, or what one has left in the kernel
     Status(StatusArgs),
-    /// Say why an address is blocked or not, or what a decision is and became
+    /// Say why an address is blocked or not, what speaks against it, or what a decision became
     Why(WhyArgs),
     /// Show the alerts of Suricata's eve.json or fast.log, and count them by signature and source
     ///

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Command::Allow(command) => block::list(&cli, ListName::Allow, command),
         Command::Detach(args) => detach::detach(args),
         Command::Status(args) => block::status(args),
-        Command::Why(args) => block::why(args),
+        Command::Why(args) => block::why(&cli, args),
         Command::Alerts(args) => alerts::alerts(args),
         Command::Logs(args) => logs::logs(args),
         Command::Hunt(args) => hunt::hunt(args),

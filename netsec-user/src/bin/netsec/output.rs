@@ -20,14 +20,19 @@ pub(crate) const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from
 
 /// Opens stdout in the form asked for.
 pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
+    plain(cli, show.output, show.community_id_seed)
+}
+
+/// As [`open`], with nothing but a form.
+pub(crate) fn plain(cli: &Cli, form: Form, community_seed: u16) -> Box<dyn Output> {
     let out = io::stdout().lock();
     let is_terminal = out.is_terminal();
     let writer: BufWriter<StdoutLock<'static>> = BufWriter::with_capacity(1 << 16, out);
     let sensor = Sensor {
         hooks: Vec::new(),
-        community_seed: show.community_id_seed,
+        community_seed,
     };
-    match show.output {
+    match form {
         Form::Jsonl => Box::new(JsonLines::new(writer, sensor)),
         Form::Text => {
             let style = Style {

@@ -71,9 +71,10 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         let server = Server::open(&args.block.socket)?;
         let mut live = Live::open(object, &live, state, asks, &mut pipeline).await?;
         pipeline.enforce(rules);
+        // Without logs, too: `netsec why` shows what the detectors hold against an address.
+        let correlator = correlate.correlator(site, args.show.community_id_seed);
+        pipeline.correlate(correlator, Vec::new());
         if let Some(feeds) = feeds {
-            let correlator = correlate.correlator(site, args.show.community_id_seed);
-            pipeline.correlate(correlator, Vec::new());
             live.follow(feeds);
         }
         let serving = tokio::spawn(server.serve(sender));
