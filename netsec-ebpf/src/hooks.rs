@@ -8,11 +8,11 @@ use aya_log_ebpf::debug;
 use netsec_common::ABI_VERSION;
 use netsec_common::block::{BlockTable, BlockTime};
 use netsec_common::config::{ClockReading, Config, Control};
-use netsec_common::engine::{Engine, Inside, Verdict};
+use netsec_common::engine::{Engine, Verdict};
 use netsec_common::packet::{Frame, Start};
 use netsec_common::ticks::Ticks;
 
-use crate::inner::{Received, Sent};
+use crate::inner::{Hook, Receiving, Sending};
 use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
@@ -56,9 +56,8 @@ fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
         },
         cpu: cpu(),
     };
-    let now = now(control);
-    let tunnels = Received { ctx: ctx.ctx, now };
-    match run::<INNER>(&frame, maps::config(), control, &blocks, now, &tunnels) {
+    let hook = Receiving(ctx.ctx);
+    match run::<INNER>(&frame, maps::config(), control, &blocks, hook) {
         Some(Verdict::Pass) => {
             debug!(ctx, "frame of {} bytes", frame.wire_bytes);
             XDP_PASS
@@ -114,13 +113,8 @@ fn egress<const INNER: bool>(ctx: &TcContext) -> i32 {
     let Some(control) = maps::control() else {
         return TC_ACT_UNSPEC;
     };
-    let now = now(control);
-    let tunnels = Sent {
-        ctx: skb,
-        start: frame.start,
-        now,
-    };
-    match run::<INNER>(&frame, config, control, &None::<Blocks>, now, &tunnels) {
+    let hook = Sending(skb, frame.start);
+    match run::<INNER>(&frame, config, control, &None::<Blocks>, hook) {
         // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
         Some(Verdict::Pass | Verdict::Drop) | None => TC_ACT_UNSPEC,
     }
@@ -132,12 +126,15 @@ fn run<const INNER: bool>(
     config: &Config,
     control: &Control,
     blocks: &impl BlockTable,
-    now: Ticks,
-    tunnels: &impl Inside,
+    hook: impl Hook,
 ) -> Option<Verdict> {
     let cpu = cpu();
     let row = maps::row(cpu)?;
     let share = Cpu::<INNER>::new(cpu, config);
+    let now = match control.injected() {
+        Some(now) => now,
+        None => clock(),
+    };
     let engine = Engine {
         config,
         control,
@@ -147,7 +144,7 @@ fn run<const INNER: bool>(
         samples: &share,
     };
     Some(if INNER {
-        engine.process_through(frame, now, tunnels)
+        engine.process_through(frame, now, &hook.tunnels(now))
     } else {
         engine.process(frame, now)
     })
@@ -159,13 +156,10 @@ pub(crate) fn cpu() -> u32 {
     unsafe { bpf_get_smp_processor_id() }
 }
 
-/// Jiffies, the one clock that costs nothing per packet, or the time injected.
+/// Jiffies: the one clock that costs nothing per packet.
 #[inline(always)]
-fn now(control: &Control) -> Ticks {
-    match control.injected() {
-        Some(now) => now,
-        None => Ticks(jiffies() as u32),
-    }
+fn clock() -> Ticks {
+    Ticks(jiffies() as u32)
 }
 
 #[inline(always)]

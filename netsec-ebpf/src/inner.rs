@@ -16,10 +16,46 @@ use crate::packet::FrameBytes;
 /// Tells a tag of VLAN 0 from none.
 const TAGGED: u64 = 1 << 16;
 
+/// What a program was called with.
+pub(crate) trait Hook {
+    type Tunnels: Inside;
+
+    /// The tunnels of its frame, at the time of the frame.
+    fn tunnels(self, now: Ticks) -> Self::Tunnels;
+}
+
+/// A frame is received.
+pub(crate) struct Receiving(pub(crate) *mut xdp_md);
+
+impl Hook for Receiving {
+    type Tunnels = Received;
+
+    #[inline(always)]
+    fn tunnels(self, now: Ticks) -> Received {
+        Received { ctx: self.0, now }
+    }
+}
+
+/// A frame that begins so is sent.
+pub(crate) struct Sending(pub(crate) *mut __sk_buff, pub(crate) Start);
+
+impl Hook for Sending {
+    type Tunnels = Sent;
+
+    #[inline(always)]
+    fn tunnels(self, now: Ticks) -> Sent {
+        Sent {
+            ctx: self.0,
+            start: self.1,
+            now,
+        }
+    }
+}
+
 /// The tunnels of a received frame.
 pub(crate) struct Received {
-    pub(crate) ctx: *mut xdp_md,
-    pub(crate) now: Ticks,
+    ctx: *mut xdp_md,
+    now: Ticks,
 }
 
 impl Inside for Received {
@@ -35,9 +71,9 @@ impl Inside for Received {
 /// The tunnels of a sent frame. That has no block to meet, and more ways to begin, so that its
 /// outermost packet is accounted by a function too.
 pub(crate) struct Sent {
-    pub(crate) ctx: *mut __sk_buff,
-    pub(crate) start: Start,
-    pub(crate) now: Ticks,
+    ctx: *mut __sk_buff,
+    start: Start,
+    now: Ticks,
 }
 
 impl Inside for Sent {
