@@ -3,6 +3,7 @@
 mod detecting;
 mod enforcing;
 mod logs;
+mod showing;
 
 use std::io;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use netsec_common::ledger::Snapshot;
 
 pub use self::enforcing::DecisionCounts;
 use self::enforcing::Enforcing;
+use crate::anomaly::Traffic;
 use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
 use crate::correlate::Correlator;
 use crate::detect::{DetectSettings, Detectors};
@@ -20,7 +22,6 @@ use crate::finding::Severity;
 use crate::hook::{Hook, HookId};
 use crate::log::{LogError, LogReader};
 use crate::output::Output;
-use crate::packet::{Content, PacketView};
 use crate::summary::{HookSummary, Summary, Tally, Volume};
 use crate::time::WallTime;
 
@@ -80,6 +81,9 @@ pub struct Pipeline<O> {
     packets_written: u64,
     ended: Vec<Ended>,
     detectors: Option<Detectors>,
+    traffic: Option<Traffic>,
+    /// End of the last second that detectors and features looked at.
+    looked: WallTime,
     worst: Option<Severity>,
     failed: Option<io::Error>,
     correlator: Option<Correlator>,
@@ -117,6 +121,8 @@ impl<O: Output> Pipeline<O> {
         Self {
             table,
             detectors,
+            traffic: None,
+            looked: WallTime::default(),
             worst: None,
             settings,
             output,
@@ -327,22 +333,6 @@ impl<O: Output> Pipeline<O> {
     fn check(&mut self) -> io::Result<()> {
         self.failed.take().map_or(Ok(()), Err)
     }
-
-    fn wants(&self, view: &PacketView) -> bool {
-        let filter = &self.settings.filter;
-        if filter.is_everything() {
-            return true;
-        }
-        if let Ok(packet) = view.flow {
-            return filter.matches_flow(&packet.key);
-        }
-        let ethertype = view.link.ethertype.unwrap_or_default();
-        let vlan = view.link.vlan();
-        match &view.content {
-            Content::Arp(arp) => filter.matches_arp(ethertype, arp.sender.1, arp.target.1, vlan),
-            Content::Ip(_) | Content::Other(_) => filter.matches_not_ip(ethertype, vlan),
-        }
-    }
 }
 
 impl<O: Output> Sink for Pipeline<O> {
@@ -350,13 +340,9 @@ impl<O: Output> Sink for Pipeline<O> {
         if self.is_done() {
             return;
         }
-        let view = if self.settings.inner {
-            PacketView::decode_inner(&sample)
-        } else {
-            PacketView::decode(&sample)
-        };
+        let view = self.view(&sample);
         self.detect_packet(sample.time, &view);
-        if view.layers().any(|view| self.wants(view)) {
+        if self.wants(&view) {
             self.packets_written += 1;
             self.failed = self.output.packet(&sample, &view).err();
         }
@@ -381,7 +367,7 @@ impl<O: Output> Sink for Pipeline<O> {
         self.write_ended(&mut ended);
         self.ended = ended;
         if self.table.activities_waiting() >= ACTIVITIES_MAX {
-            self.detect_gone();
+            self.tell_gone();
         }
         let Some(view) = view else { return };
         let told = !inner || self.settings.detect_inner;
