@@ -37,19 +37,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         interfaces: interfaces(args)?,
         mode: args.mode.into(),
         egress: !args.no_egress,
-        kernel: KernelSettings {
-            engine: EngineSettings {
-                slots: args.flow_slots,
-                sampling: output::sampling(&args.show),
-                snap_bytes: args.show.snaplen,
-                idle_timeout: args.show.idle_timeout,
-                hash_keys,
-                inner: args.show.inner,
-            },
-            records_ring_bytes: args.records_ring.unwrap_or_default() << 10,
-            packets_ring_bytes: args.packets_ring.unwrap_or_default() << 10,
-            kernel_log: args.kernel_log,
-        },
+        kernel: kernel_settings(args, hash_keys),
         duration: args.duration,
         blocks: args.block.settings(config.block)?,
     };
@@ -87,6 +75,22 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         ran?;
         output::conclude(&args.show, &pipeline)
     })
+}
+
+fn kernel_settings(args: &RunArgs, hash_keys: [u32; 10]) -> KernelSettings {
+    KernelSettings {
+        engine: EngineSettings {
+            slots: args.flow_slots,
+            sampling: output::sampling(&args.show),
+            snap_bytes: args.show.snaplen,
+            idle_timeout: args.show.idle_timeout,
+            hash_keys,
+            inner: args.show.inner,
+        },
+        records_ring_bytes: args.records_ring.unwrap_or_default() << 10,
+        packets_ring_bytes: args.packets_ring.unwrap_or_default() << 10,
+        kernel_log: args.kernel_log,
+    }
 }
 
 /// Says what may lead to a block without a person.
