@@ -133,6 +133,8 @@ fn settings(detect: DetectSettings) -> PipelineSettings {
         packets: false,
         connections: false,
         detect: Some(detect),
+        inner: false,
+        detect_inner: false,
     }
 }
 
@@ -148,6 +150,7 @@ fn play(files: &[&Path], pipeline: &mut Pipeline<OnlyIncidents>) -> Result<WallT
         snap_bytes: 192,
         idle_timeout: Duration::from_secs(60),
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     };
     let mut order = Vec::new();
     for file in files {

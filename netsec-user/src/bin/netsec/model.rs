@@ -218,6 +218,8 @@ pub(crate) fn settings(detect: Option<DetectSettings>) -> PipelineSettings {
         packets: false,
         connections: false,
         detect,
+        inner: false,
+        detect_inner: false,
     }
 }
 
@@ -232,5 +234,6 @@ pub(crate) const fn engine(sampling: Sampling) -> EngineSettings {
         snap_bytes: 192,
         idle_timeout: IDLE_TIMEOUT,
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     }
 }

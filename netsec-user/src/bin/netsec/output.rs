@@ -81,6 +81,8 @@ pub(crate) fn settings(
         packet_limit: show.count,
         packets: show.packets != Sampling::Off,
         connections: !show.no_flows,
+        inner: show.inner,
+        detect_inner: true,
         detect: (!show.no_findings).then_some(detect),
     })
 }
