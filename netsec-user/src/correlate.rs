@@ -4,11 +4,13 @@
 //! offender; [`Disagreements`] says what one sensor saw and another did not. [`Correlator`] is all of
 //! them together. Everything is bounded, with what makes room counted, and time is passed in.
 
+mod activity;
 mod contact;
 mod correlator;
 mod counts;
 mod disagreement;
 mod evidence;
+mod in_order;
 mod incident;
 mod incidents;
 mod join;
@@ -17,11 +19,13 @@ mod sides;
 mod site;
 mod suspicious;
 
+pub use self::activity::activity_of;
 pub use self::contact::{Contact, Outcome};
 pub use self::correlator::{CorrelateSettings, Correlator, Told};
 pub use self::counts::{AlertCounts, SignatureCount, SourceCount};
 pub use self::disagreement::{Disagreement, Disagreements};
 pub use self::evidence::{Evidence, EvidenceKind, Observer, Witness};
+pub use self::in_order::InOrder;
 pub use self::incident::{
     Contacts, Found, Incident, IncidentId, Moment, NoIncidentId, Risk, Term, Traffic,
 };

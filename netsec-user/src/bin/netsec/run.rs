@@ -25,6 +25,7 @@ const ASKS_MAX: usize = 64;
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
     let config = args.show.config.load()?;
+    let traffic = args.show.model.traffic(&config.detect.anomaly, hash_keys)?;
     let site = args.correlate.site.over(&config.detect.home);
     let settings = output::settings(&args.show, config.detect, hash_keys)?;
     let rules = Rules::new(config.enforce, site.clone());
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+        pipeline.watch(traffic);
         let directory = state_directory(args.state.as_deref());
         let state = State::new(Book::open(Some(&directory)), policy);
         let correlate = &args.correlate;
