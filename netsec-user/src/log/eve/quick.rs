@@ -245,10 +245,14 @@ impl<'de> Deserializer<'de> for &mut Quick<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Names are compared as bytes.
+    /// Names are compared as bytes; one that is no text makes a line malformed.
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Odd> {
-        visitor.visit_borrowed_bytes(self.text()?)
+        let name = self.text()?;
+        if !name.is_ascii() {
+            return Err(Odd);
+        }
+        visitor.visit_borrowed_bytes(name)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Odd> {
@@ -355,6 +359,15 @@ mod tests {
             let expected = text.as_bytes().iter().position(special).unwrap_or(text.len());
             prop_assert_eq!(plain_bytes(text.as_bytes()), expected);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_odd() {
+        #[derive(Debug, Deserialize)]
+        struct Nothing {}
+        assert!(from_line::<Nothing>(b"{\"a\":\"\xff\"}").is_some());
+        assert!(from_line::<Nothing>(b"{\"\xff\":1}").is_none());
+        assert!(serde_json::from_slice::<Nothing>(b"{\"\xff\":1}").is_err());
     }
 
     #[test]
