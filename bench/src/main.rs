@@ -6,6 +6,7 @@ mod driver;
 mod flows;
 mod kernel;
 mod live;
+mod logs;
 mod machine;
 mod read;
 mod replay;
@@ -42,6 +43,8 @@ enum Verb {
     Alert(alert::AlertArgs),
     /// Live frames into a veth: a bare program, netsec attached, netsec at work.
     Live(live::LiveArgs),
+    /// Lines a second out of logs of Suricata and Zeek: netsec and the scripts that people use.
+    Logs(logs::LogsArgs),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Alert(args) => alert::run(&args),
         Verb::Live(args) => live::run(&args),
+        Verb::Logs(args) => logs::run(&args),
     }
 }
 
