@@ -182,7 +182,7 @@ impl Traffic {
         let one = link.address([198, 51, 100, 4]);
         let victim = [192, 0, 2, 20];
         let many = |n: u32, port| {
-            let [.., a, b, c] = (n * 7919).to_be_bytes();
+            let [.., a, b, c] = n.wrapping_mul(7919).to_be_bytes();
             SocketAddr::new(link.address([11, a, b, c]), port)
         };
         let to = |port| SocketAddr::new(link.address(victim), port);
