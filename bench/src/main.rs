@@ -1,7 +1,6 @@
 //! netsec's benchmarks. Run by `cargo xtask bench`, which builds what they measure.
 
 mod batch;
-mod detect;
 mod driver;
 mod flows;
 mod kernel;
@@ -38,8 +37,6 @@ enum Verb {
     Read(read::ReadArgs),
     /// Packets a second from a capture to flow records: netsec and other programs.
     Replay(replay::ReplayArgs),
-    /// Connections a second through the detectors, features and a model, and their memory.
-    Detect(detect::DetectArgs),
     /// Live frames into a veth: a bare program, netsec attached, netsec at work.
     Live(live::LiveArgs),
 }
@@ -60,7 +57,6 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Kernel(args) => kernel::run(&args),
         Verb::Read(args) => read::run(&args),
         Verb::Replay(args) => replay::run(&args),
-        Verb::Detect(args) => detect::run(&args),
         Verb::Live(args) => live::run(&args),
     }
 }

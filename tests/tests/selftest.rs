@@ -1,10 +1,6 @@
 //! `netsec detectors test` on this kernel.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic_in_result_fn,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
 use netsec_tests::{binary, kernel};
 use netsec_user::finding::Kind;
