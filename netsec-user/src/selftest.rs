@@ -188,14 +188,13 @@ fn check(expected: &Expected, found: &[Finding]) -> Check {
     }
 }
 
-/// The model has to find the exfiltration strange, as it is by a lot of features.
+/// The model has to find the connection strange that stays for an hour: those it knows are short.
 fn anomaly_check(expected: &[Expected], found: &[Finding]) -> Check {
     let strange = expected
         .iter()
-        .find(|expected| expected.kind == Kind::Exfiltration);
-    let (attacker, victim) = strange.map_or((None, None), |exfiltration| {
-        (exfiltration.attacker, exfiltration.victim)
-    });
+        .find(|expected| expected.kind == Kind::LongConnection);
+    let (attacker, victim) =
+        strange.map_or((None, None), |strange| (strange.attacker, strange.victim));
     let expected = Expected {
         kind: Kind::Anomaly,
         attacker,
