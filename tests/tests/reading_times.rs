@@ -91,7 +91,10 @@ fn findings(pcap: &[u8], slots: u32, frames: usize, reads: &[bool]) -> String {
     let lines = lines
         .lines()
         .filter(|line| line.contains(r#""event_type":"finding""#));
-    lines.map(|line| format!("{line}\n")).collect()
+    // Within a second they come in any order.
+    let mut lines: Vec<String> = lines.map(|line| format!("{line}\n")).collect();
+    lines.sort();
+    lines.concat()
 }
 
 proptest! {
