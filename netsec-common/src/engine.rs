@@ -4,9 +4,14 @@ use crate::block::{BlockTable, Ruling, suspect, suspect_unfiltered};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, account, flow_hash};
 use crate::ledger::{Counter, Row};
-use crate::packet::{FlowKey, Frame, Packet, PacketBytes, Sender, parse_from, protocol};
+use crate::packet::{FlowKey, Frame, Opening, Packet, PacketBytes, Sender, parse_from, protocol};
 use crate::sample::{Delivery, QUESTIONS_MAX, SAMPLE_BYTES_MAX, SampleSink, Sampling};
 use crate::ticks::Ticks;
+
+mod inner;
+
+use inner::Closed;
+pub use inner::{Inside, Passage};
 
 /// Port of DNS servers.
 const DNS_PORT: u16 = 53;
@@ -45,6 +50,20 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
     where
         S: SampleSink<P>,
     {
+        self.process_through(frame, now, &Closed)
+    }
+
+    /// As [`process`](Self::process), with tunnels opened by `inside`.
+    #[inline(always)]
+    pub fn process_through<P: PacketBytes>(
+        &self,
+        frame: &Frame<'_, P>,
+        now: Ticks,
+        inside: &impl Inside,
+    ) -> Verdict
+    where
+        S: SampleSink<P>,
+    {
         self.row.begin();
         if frame.counted_before {
             self.row.count(Counter::Forwarded);
@@ -55,7 +74,11 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let (accounted, ruling) = self.take(frame, now);
+        let (accounted, ruling) = match inside.outermost() {
+            Some(passage) => (passage.accounted(), Ruling::PASS),
+            None => self.take(frame, now, inside),
+        };
+        let accounted = accounted.map(|accounted| self.follow(frame.bytes, accounted, inside));
         self.sample(frame, accounted, ruling);
         self.row.end();
         if ruling.drops() {
@@ -71,6 +94,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         &self,
         frame: &Frame<'_, P>,
         now: Ticks,
+        inside: &impl Inside,
     ) -> (Option<Accounted>, Ruling) {
         if !self.config.is_current() {
             self.row.count(Counter::NoFlowSet);
@@ -78,9 +102,10 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         let mut sender = Sender::default();
         let parsed = parse_from(frame, self.row, &mut sender);
+        let parsed = inner::merged(frame.bytes, parsed, inside);
         // A blocked source does not get by with a transport header that cannot be read.
         let suspect = match &parsed {
-            Ok(packet) => suspect(self.blocks, &packet.key),
+            Ok((packet, _)) => suspect(self.blocks, &packet.key),
             Err(_) => sender
                 .key()
                 .and_then(|key| suspect_unfiltered(self.blocks, &key)),
@@ -93,7 +118,13 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             return (None, ruling);
         }
         let accounted = match parsed {
-            Ok(packet) => self.account(&packet, frame.wire_bytes, now),
+            Ok((packet, opening)) => {
+                self.account(&packet, frame.wire_bytes, now)
+                    .map(|accounted| Accounted {
+                        opening,
+                        ..accounted
+                    })
+            }
             Err(reason) => Err(reason),
         };
         match accounted {
@@ -124,6 +155,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             packets,
             is_question: packet.key.protocol() == protocol::UDP
                 && packet.key.destination_port() == DNS_PORT,
+            opening: None,
         })
     }
 
@@ -173,6 +205,8 @@ struct Accounted {
     packets: u32,
     /// Whether it carries questions to a DNS server.
     is_question: bool,
+    /// Where in it a tunnel begins.
+    opening: Option<Opening>,
 }
 
 /// Index of a flow's set among the sets of one CPU.

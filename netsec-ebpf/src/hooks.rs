@@ -12,6 +12,7 @@ use netsec_common::engine::{Engine, Verdict};
 use netsec_common::packet::{Frame, Start};
 use netsec_common::ticks::Ticks;
 
+use crate::inner::{Hook, Receiving, Sending};
 use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
@@ -21,9 +22,23 @@ const TC_ACT_UNSPEC: i32 = -1;
 /// Bytes that hold every header the engine reads in all but odd frames.
 const HEADERS_BYTES: u32 = 128;
 
+/// The same with those in two tunnels.
+const INNER_HEADERS_BYTES: u32 = 384;
+
 /// Every received frame.
 #[xdp]
 pub(crate) fn netsec(ctx: XdpContext) -> u32 {
+    ingress::<false>(&ctx)
+}
+
+/// Every received frame, and what is in its tunnels.
+#[xdp]
+pub(crate) fn netsec_inner(ctx: XdpContext) -> u32 {
+    ingress::<true>(&ctx)
+}
+
+#[inline(always)]
+fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let frame = Frame {
         wire_bytes: bytes.len(),
@@ -39,12 +54,12 @@ pub(crate) fn netsec(ctx: XdpContext) -> u32 {
             Some(now) => now,
             None => BlockTime(jiffies()),
         },
-        // SAFETY: takes no argument and cannot fail.
-        cpu: unsafe { bpf_get_smp_processor_id() },
+        cpu: cpu(),
     };
-    match run(&frame, maps::config(), control, &blocks) {
+    let hook = Receiving(ctx.ctx);
+    match run::<INNER>(&frame, maps::config(), control, &blocks, hook) {
         Some(Verdict::Pass) => {
-            debug!(&ctx, "frame of {} bytes", frame.wire_bytes);
+            debug!(ctx, "frame of {} bytes", frame.wire_bytes);
             XDP_PASS
         }
         // A live entry of the block table matched, the allowlist did not, and blocks are enforced.
@@ -57,11 +72,27 @@ pub(crate) fn netsec(ctx: XdpContext) -> u32 {
 /// Every sent frame.
 #[classifier]
 pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
+    egress::<false>(&ctx)
+}
+
+/// Every sent frame, and what is in its tunnels.
+#[classifier]
+pub(crate) fn netsec_egress_inner(ctx: TcContext) -> i32 {
+    egress::<true>(&ctx)
+}
+
+#[inline(always)]
+fn egress<const INNER: bool>(ctx: &TcContext) -> i32 {
     let wire_bytes = ctx.len();
+    let headers_bytes = if INNER {
+        INNER_HEADERS_BYTES
+    } else {
+        HEADERS_BYTES
+    };
     // Parts of a frame can lie in other pages. A failure leaves the frame as it is, and the parser
     // counts what it misses.
-    if ctx.data_end() - ctx.data() < wire_bytes.min(HEADERS_BYTES) as usize {
-        let _pulled = ctx.pull_data(wire_bytes.min(HEADERS_BYTES));
+    if ctx.data_end() - ctx.data() < wire_bytes.min(headers_bytes) as usize {
+        let _pulled = ctx.pull_data(wire_bytes.min(headers_bytes));
     }
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let skb = ctx.skb.skb;
@@ -82,23 +113,24 @@ pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
     let Some(control) = maps::control() else {
         return TC_ACT_UNSPEC;
     };
-    match run(&frame, config, control, &None::<Blocks>) {
+    let hook = Sending(skb, frame.start);
+    match run::<INNER>(&frame, config, control, &None::<Blocks>, hook) {
         // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
         Some(Verdict::Pass | Verdict::Drop) | None => TC_ACT_UNSPEC,
     }
 }
 
 #[inline(always)]
-fn run(
+fn run<const INNER: bool>(
     frame: &Frame<'_, FrameBytes>,
     config: &Config,
     control: &Control,
     blocks: &impl BlockTable,
+    hook: impl Hook,
 ) -> Option<Verdict> {
-    // SAFETY: takes no argument and cannot fail.
-    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let cpu = cpu();
     let row = maps::row(cpu)?;
-    let share = Cpu::new(cpu, config);
+    let share = Cpu::<INNER>::new(cpu, config);
     let now = match control.injected() {
         Some(now) => now,
         None => clock(),
@@ -111,7 +143,17 @@ fn run(
         blocks,
         samples: &share,
     };
-    Some(engine.process(frame, now))
+    Some(if INNER {
+        engine.process_through(frame, now, &hook.tunnels(now))
+    } else {
+        engine.process(frame, now)
+    })
+}
+
+#[inline(always)]
+pub(crate) fn cpu() -> u32 {
+    // SAFETY: takes no argument and cannot fail.
+    unsafe { bpf_get_smp_processor_id() }
 }
 
 /// Jiffies: the one clock that costs nothing per packet.

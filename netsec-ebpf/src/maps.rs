@@ -189,13 +189,13 @@ extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u6
     judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
 }
 
-/// One CPU's share of the maps.
-pub(crate) struct Cpu {
+/// One CPU's share of the maps; with `TUNNELS`, flows in tunnels are among those of the table.
+pub(crate) struct Cpu<const TUNNELS: bool> {
     number: u32,
     first_set: u32,
 }
 
-impl Cpu {
+impl<const TUNNELS: bool> Cpu<TUNNELS> {
     #[inline(always)]
     pub(crate) fn new(number: u32, config: &Config) -> Self {
         Self {
@@ -205,7 +205,9 @@ impl Cpu {
     }
 }
 
-impl FlowTable for Cpu {
+impl<const TUNNELS: bool> FlowTable for Cpu<TUNNELS> {
+    const TUNNELS: bool = TUNNELS;
+
     #[inline(always)]
     fn set(&self, index: u32) -> Option<&FlowSet> {
         FLOWS.get(self.first_set + index)
@@ -237,7 +239,7 @@ struct Sample<const BYTES: usize> {
     bytes: [u8; BYTES],
 }
 
-impl SampleSink<FrameBytes> for Cpu {
+impl<const TUNNELS: bool> SampleSink<FrameBytes> for Cpu<TUNNELS> {
     #[inline(always)]
     fn sample(&self, frame: &Frame<'_, FrameBytes>, captured: u32, fate: Fate) -> Delivery {
         match captured {
@@ -248,7 +250,7 @@ impl SampleSink<FrameBytes> for Cpu {
     }
 }
 
-impl Cpu {
+impl<const TUNNELS: bool> Cpu<TUNNELS> {
     #[inline(always)]
     fn sample_sized<const BYTES: usize>(
         &self,
