@@ -218,6 +218,8 @@ fn pipeline_settings(detect: Option<DetectSettings>) -> PipelineSettings {
         packet_limit: None,
         connections: false,
         detect,
+        inner: false,
+        detect_inner: false,
     }
 }
 
@@ -228,6 +230,7 @@ const fn engine_settings() -> EngineSettings {
         snap_bytes: 192,
         idle_timeout: IDLE_TIMEOUT,
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     }
 }
 

@@ -30,6 +30,7 @@ fn findings(pcap: &[u8], slots: u32, frames: usize, reads: &[bool]) -> String {
         snap_bytes: 192,
         idle_timeout: idle,
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     };
     let settings = PipelineSettings {
         filter: Filter::everything(),
@@ -45,6 +46,8 @@ fn findings(pcap: &[u8], slots: u32, frames: usize, reads: &[bool]) -> String {
         packet_limit: None,
         connections: false,
         detect: Some(DetectSettings::default()),
+        inner: false,
+        detect_inner: false,
     };
     let mut out = Vec::new();
     let mut pipeline = Pipeline::new(settings, JsonLines::new(&mut out, Sensor::default()));
