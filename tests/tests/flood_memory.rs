@@ -1,11 +1,7 @@
 //! A spoofed flood again and again, through the command: memory stays bounded, and a scan hidden in it
 //! is found.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic_in_result_fn,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, BufWriter, Write};
