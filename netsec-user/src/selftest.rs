@@ -216,6 +216,7 @@ fn pipeline_settings(detect: Option<DetectSettings>) -> PipelineSettings {
         interval: None,
         top: 0,
         packet_limit: None,
+        packets: false,
         connections: false,
         detect,
         inner: false,

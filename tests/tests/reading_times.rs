@@ -20,6 +20,28 @@ use netsec_user::source::host::{HostEngine, HostFrame};
 use netsec_user::time::WallTime;
 use proptest::prelude::*;
 
+/// The detectors as they are by default, and nothing else.
+fn settings(idle: Duration) -> PipelineSettings {
+    PipelineSettings {
+        filter: Filter::everything(),
+        timeouts: Timeouts {
+            idle,
+            active: Duration::from_secs(300),
+            closed: Duration::from_secs(2),
+            connections_max: 1 << 18,
+        },
+        hash_keys: FIXED_HASH_KEYS,
+        interval: None,
+        top: 0,
+        packet_limit: None,
+        packets: false,
+        connections: false,
+        detect: Some(DetectSettings::default()),
+        inner: false,
+        detect_inner: false,
+    }
+}
+
 /// Findings, with the flow table of so many slots read after every frame that `reads` says, and at
 /// whole seconds, in a capture cut off after so many frames.
 fn findings(pcap: &[u8], slots: u32, frames: usize, reads: &[bool]) -> String {
@@ -32,25 +54,8 @@ fn findings(pcap: &[u8], slots: u32, frames: usize, reads: &[bool]) -> String {
         hash_keys: FIXED_HASH_KEYS,
         inner: false,
     };
-    let settings = PipelineSettings {
-        filter: Filter::everything(),
-        timeouts: Timeouts {
-            idle,
-            active: Duration::from_secs(300),
-            closed: Duration::from_secs(2),
-            connections_max: 1 << 18,
-        },
-        hash_keys: FIXED_HASH_KEYS,
-        interval: None,
-        top: 0,
-        packet_limit: None,
-        connections: false,
-        detect: Some(DetectSettings::default()),
-        inner: false,
-        detect_inner: false,
-    };
     let mut out = Vec::new();
-    let mut pipeline = Pipeline::new(settings, JsonLines::new(&mut out, Sensor::default()));
+    let mut pipeline = Pipeline::new(settings(idle), JsonLines::new(&mut out, Sensor::default()));
     let hook = pipeline.add_hook(Hook {
         interface: "test".to_owned(),
         direction: Direction::Ingress,
