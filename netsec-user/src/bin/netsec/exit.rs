@@ -115,11 +115,10 @@ fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
     if let Some(LiveError::Kernel(error)) = error.downcast_ref() {
         return Some(error);
     }
-    match error.downcast_ref() {
-        Some(SelfTestError::Kernel(error) | SelfTestError::Replay(ReplayError::Kernel(error))) => {
-            return Some(error);
-        }
-        _ => {}
+    if let Some(SelfTestError::Kernel(error) | SelfTestError::Replay(ReplayError::Kernel(error))) =
+        error.downcast_ref()
+    {
+        return Some(error);
     }
     match error.downcast_ref() {
         Some(ReplayError::Kernel(error)) => return Some(error),
