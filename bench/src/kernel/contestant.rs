@@ -98,17 +98,21 @@ impl Contestant {
 
 /// netsec as it is built in, without samples as the peers have none, and as it runs by default; then
 /// other builds of it.
-pub(crate) fn netsec(driver: &mut Driver, others: &[PathBuf]) -> Result<Vec<Contestant>> {
+pub(crate) fn netsec(
+    driver: &mut Driver,
+    others: &[PathBuf],
+    replace: bool,
+) -> Result<Vec<Contestant>> {
     let object = object::embedded().context("no kernel object (try: cargo xtask bench)")?;
-    let mut all = vec![
-        load(driver, "netsec".to_owned(), object, Sampling::Off)?,
-        load(
-            driver,
-            "netsec first:4".to_owned(),
-            object,
-            Sampling::FirstOfFlow(4),
-        )?,
-    ];
+    let mut all = Vec::new();
+    if !replace {
+        for (name, sampling) in [
+            ("netsec", Sampling::Off),
+            ("netsec first:4", Sampling::FirstOfFlow(4)),
+        ] {
+            all.push(load(driver, name.to_owned(), object, sampling)?);
+        }
+    }
     for path in others {
         let object = fs::read(path).with_context(|| path.display().to_string())?;
         let name = path.file_name().unwrap_or(path.as_os_str());

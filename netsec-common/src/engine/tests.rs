@@ -9,6 +9,7 @@ use crate::ledger::Snapshot;
 use crate::packet::{Start, parse};
 use crate::sample::Fate;
 
+mod known;
 mod rulings;
 
 fn case(name: &str) -> Case {

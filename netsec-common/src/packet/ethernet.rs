@@ -5,12 +5,12 @@ use super::{HeaderBytes as _, PacketBytes};
 use crate::ledger::{Counter, Row};
 
 /// Ethernet types the engine knows (IANA "IEEE 802 numbers").
-mod ethertype {
-    pub(super) const IPV4: u16 = 0x0800;
+pub(super) mod ethertype {
+    pub(in super::super) const IPV4: u16 = 0x0800;
     pub(super) const ARP: u16 = 0x0806;
     pub(super) const RARP: u16 = 0x8035;
     pub(super) const VLAN: u16 = 0x8100;
-    pub(super) const IPV6: u16 = 0x86dd;
+    pub(in super::super) const IPV6: u16 = 0x86dd;
     pub(super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_UPSTREAM: u16 = 0x8848;
     pub(super) const PPPOE_DISCOVERY: u16 = 0x8863;
@@ -140,7 +140,7 @@ fn read_network<P: PacketBytes>(
 }
 
 #[inline(always)]
-const fn is_tag(ethertype: u16) -> bool {
+pub(super) const fn is_tag(ethertype: u16) -> bool {
     matches!(
         ethertype,
         ethertype::VLAN | ethertype::PROVIDER_VLAN | ethertype::LEGACY_QINQ
