@@ -10,7 +10,7 @@ mod load;
 use serde::{Deserialize, Serialize};
 
 use crate::block::BlockSettings;
-use crate::decide::DecideSettings;
+use crate::decide::{DecideSettings, EnforceSettings};
 use crate::detect::DetectSettings;
 
 pub use self::error::ConfigError;
@@ -27,6 +27,8 @@ pub struct Config {
     pub block: BlockSettings,
     /// Section `[decide]`.
     pub decide: DecideSettings,
+    /// Section `[enforce]`.
+    pub enforce: EnforceSettings,
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! What other sensors say, put together with what the kernel saw.
 //!
 //! [`Join`] finds the connection of a log's row; [`Incidents`] gathers what speaks against an
-//! offender; [`Disagreements`] says what one sensor saw and another did not; [`Policy`] says which
-//! alerts would lead to a block. [`Correlator`] is all of them together. Everything is bounded, with
-//! what makes room counted, and time is passed in.
+//! offender; [`Disagreements`] says what one sensor saw and another did not. [`Correlator`] is all of
+//! them together. Everything is bounded, with what makes room counted, and time is passed in.
 
 mod contact;
 mod correlator;
@@ -12,7 +11,6 @@ mod disagreement;
 mod evidence;
 mod incident;
 mod join;
-mod policy;
 mod row;
 mod sides;
 mod site;
@@ -25,7 +23,6 @@ pub use self::disagreement::{Disagreement, Disagreements};
 pub use self::evidence::{Evidence, EvidenceKind, Witness};
 pub use self::incident::{Incident, IncidentSettings, Incidents, Moment, Risk, Term, Traffic};
 pub use self::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined, Why};
-pub use self::policy::{Policy, PolicySettings, Proposal, Spared};
 pub use self::row::{AlertRow, Origin, Row, Says};
 pub use self::sides::Sides;
 pub use self::site::{Course, Site};

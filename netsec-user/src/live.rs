@@ -8,6 +8,7 @@ mod tap;
 use std::io;
 use std::time::Duration;
 
+use netsec_common::block::Mode;
 use netsec_common::sample::Sampling;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -195,18 +196,21 @@ impl Live {
                 () = changed(self.logs.as_ref()) => {
                     // The timer does the rest; what a log says is urgent.
                     self.read_logs(pipeline)?;
+                    self.decide(pipeline)?;
                     continue;
                 }
                 _ = drains.tick() => {}
             }
             self.drain(pipeline);
             self.read_logs(pipeline)?;
+            self.decide(pipeline)?;
             count = count.wrapping_add(1);
             if count.is_multiple_of(DRAINS_PER_READ) {
                 self.read(pipeline)?;
                 pipeline
                     .tick(WallTime::now(), &self.readings())
                     .map_err(LiveError::Output)?;
+                self.decide(pipeline)?;
                 if count.is_multiple_of(DRAINS_PER_SAVE) {
                     self.logs.iter().for_each(FollowedLogs::save);
                 }
@@ -284,6 +288,23 @@ impl Live {
             Some(logs) => logs.read(pipeline).map_err(LiveError::Output),
             None => Ok(()),
         }
+    }
+
+    /// Decides on what findings and alerts ask for. Where it hangs on a handshake that has not been seen
+    /// completed, the flow tables are read first: an alert is written within milliseconds of its packet.
+    fn decide<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        if !pipeline.has_charges() {
+            return Ok(());
+        }
+        let now = WallTime::now();
+        if self.tables.mode() != Mode::Detect
+            && pipeline.is_doubtful(&mut self.state, &mut self.tables, now)
+        {
+            self.read(pipeline)?;
+        }
+        pipeline
+            .decide(&mut self.state, &mut self.tables, WallTime::now())
+            .map_err(LiveError::Output)
     }
 
     fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {

@@ -21,6 +21,7 @@ pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};
 use crate::connection::{Connection, EndCause, State};
 pub use crate::connection::{Endpoint, community_id, endpoints};
 use crate::correlate::Told;
+use crate::decide::Decided;
 use crate::event::Sample;
 use crate::finding::Finding;
 use crate::hook::{Hook, HookId};
@@ -52,6 +53,9 @@ pub trait Output {
     /// Writes one step of a finding.
     fn finding(&mut self, finding: &Finding) -> io::Result<()>;
 
+    /// Writes what became of a reason to block somebody.
+    fn decision(&mut self, decided: &Decided) -> io::Result<()>;
+
     /// Writes what an interval, or the whole run, held.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
 
@@ -82,6 +86,10 @@ impl<O: Output + ?Sized> Output for Box<O> {
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         (**self).finding(finding)
+    }
+
+    fn decision(&mut self, decided: &Decided) -> io::Result<()> {
+        (**self).decision(decided)
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

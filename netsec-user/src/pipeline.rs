@@ -1,6 +1,7 @@
 //! From a source's events to what the outputs say.
 
 mod detecting;
+mod enforcing;
 mod logs;
 
 use std::io;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
+pub use self::enforcing::DecisionCounts;
+use self::enforcing::Enforcing;
 use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
 use crate::correlate::Correlator;
 use crate::detect::{DetectSettings, Detectors};
@@ -75,6 +78,7 @@ pub struct Pipeline<O> {
     worst: Option<Severity>,
     failed: Option<io::Error>,
     correlator: Option<Correlator>,
+    enforcing: Option<Enforcing>,
     /// Logs that are read at the end, when all connections are known.
     logs: Vec<LogReader>,
     log_errors: Vec<LogError>,
@@ -119,9 +123,15 @@ impl<O: Output> Pipeline<O> {
             ended: Vec::new(),
             failed: None,
             correlator: None,
+            enforcing: None,
             logs: Vec::new(),
             log_errors: Vec::new(),
         }
+    }
+
+    /// The output, with all that was written to it.
+    pub fn into_output(self) -> O {
+        self.output
     }
 
     /// Makes a hook known, and gives its number.
@@ -195,6 +205,7 @@ impl<O: Output> Pipeline<O> {
             logs::tell(correlator, &mut self.output, now)?;
         }
         self.detect(now);
+        self.try_out(now)?;
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
@@ -229,6 +240,7 @@ impl<O: Output> Pipeline<O> {
         self.detect_last(now);
         self.check()?;
         self.finish_logs(now)?;
+        self.try_out(now)?;
         self.begin_interval(now, readings);
         let summary = self.sum_up(&self.total, now, readings, true);
         self.output.summary(&summary)?;

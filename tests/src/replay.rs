@@ -1,14 +1,17 @@
 //! A capture through the library as `netsec replay` runs it, and the lines that come out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
+use netsec_user::correlate::{CorrelateSettings, Correlator};
+use netsec_user::decide::{Policy, Rules};
 use netsec_user::detect::DetectSettings;
 use netsec_user::filter::Filter;
+use netsec_user::log::{LogReader, Wanted};
 use netsec_user::output::{JsonLines, Output, Sensor, Style, Text};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use netsec_user::replay::replay;
@@ -121,6 +124,8 @@ fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
         interval: Duration::from_secs(5),
         hash_keys: FIXED_HASH_KEYS,
         detect: None,
+        rules: Rules::default(),
+        logs: Vec::new(),
     }
     .play(file, output)
 }
@@ -138,6 +143,10 @@ pub struct Play {
     pub hash_keys: [u32; 10],
     /// What the detectors look for.
     pub detect: Option<DetectSettings>,
+    /// What would lead to a block.
+    pub rules: Rules,
+    /// Logs whose alerts are looked at, too.
+    pub logs: Vec<PathBuf>,
 }
 
 impl Play {
@@ -179,6 +188,12 @@ impl Play {
         };
         let mut capture = Capture::open(file)?;
         let mut pipeline = Pipeline::new(settings, output);
+        pipeline.rehearse(self.rules.clone(), Policy::default());
+        if !self.logs.is_empty() {
+            let open = |log: &PathBuf| LogReader::open(log, Wanted::Everything, 0);
+            let logs = self.logs.iter().map(open).collect::<Result<_, _>>()?;
+            pipeline.correlate(Correlator::new(CorrelateSettings::default()), logs);
+        }
         replay(&mut capture, &engine, &mut pipeline, |_| true)
             .with_context(|| file.display().to_string())?;
         capture.end().cloned().context("the replay stopped early")

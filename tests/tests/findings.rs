@@ -10,6 +10,7 @@ use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_tests::data;
 use netsec_tests::replay::{Play, text};
+use netsec_user::decide::Rules;
 use netsec_user::detect::DetectSettings;
 use netsec_user::finding::Severity;
 use serde_json::Value;
@@ -226,6 +227,8 @@ fn play(slots: u32) -> Play {
         interval: Duration::from_secs(3600),
         hash_keys: FIXED_HASH_KEYS,
         detect: Some(DetectSettings::default()),
+        rules: Rules::default(),
+        logs: Vec::new(),
     }
 }
 

@@ -276,24 +276,60 @@ fn a_policy_spares_noise_and_forged_sources() -> anyhow::Result<()> {
             &format!("policy test -r DATA/suricata/{log} -o jsonl --all {rules}"),
         )?)
     };
-    let blocks = |rows: &[Value]| {
-        let is_block = |row: &&Value| row.get("verdict").and_then(Value::as_str) == Some("block");
-        rows.iter().filter(is_block).count()
+    let count = |rows: &[Value], verdict: &str| {
+        let is_it = |row: &&Value| row.get("verdict").and_then(Value::as_str) == Some(verdict);
+        rows.iter().filter(is_it).count()
     };
     let ctu = "ctu\u{1}test6\u{1}eve.json.gz";
     let severe = test(ctu, "--severity 2")?;
+    let counts = ["block", "limit", "spare"].map(|verdict| count(&severe, verdict));
     ensure!(
-        (severe.len(), blocks(&severe)) == (745, 25),
-        "{} {}",
-        severe.len(),
-        blocks(&severe)
+        (severe.len(), counts) == (745, [25, 718, 2]),
+        "{} {counts:?}",
+        severe.len()
     );
-    ensure!(blocks(&test(ctu, "")?) == 0, "a block without a rule");
-    // One SSH scan of it had an answer.
-    ensure!(blocks(&test(ctu, "--sid 2001219")?) > 0);
+    let nothing = test(ctu, "")?;
+    ensure!(
+        count(&nothing, "spare") == nothing.len(),
+        "a block without a rule"
+    );
+    // Sources that nobody answered are left alone when they are not to be slowed down.
+    let strict = test(
+        ctu,
+        "--severity 2 --set decide.unproven\u{1}packets\u{1}per\u{1}s=0",
+    )?;
+    ensure!(count(&strict, "limit") == 0 && count(&strict, "block") == counts[0]);
     // Every alert of this log is noise, and no rule makes it a reason.
     let noise = test("ssh-bruteforce-902.s8.eve.json.gz", "--severity 255")?;
-    ensure!((noise.len(), blocks(&noise)) == (37, 0), "{noise:?}");
+    ensure!(
+        (noise.len(), count(&noise, "spare")) == (37, 37),
+        "{noise:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_policy_is_tried_on_a_capture() -> anyhow::Result<()> {
+    let Some(data) = data::path()? else {
+        return Ok(());
+    };
+    let capture = "DATA/pcap/bruteforce/ssh-bruteforce-902.pcap";
+    let test = |rules: &str| {
+        json_lines(&stdout(
+            &data,
+            &format!("policy test -r {capture} -o jsonl --local 147.32.80.37/32 {rules}"),
+        )?)
+    };
+    ensure!(test("")?.is_empty(), "a block without a rule");
+    let rows = test("--finding bruteforce")?;
+    let [row] = rows.as_slice() else {
+        anyhow::bail!("{rows:?}");
+    };
+    let field = |name: &str| row.get(name).and_then(Value::as_str);
+    ensure!(
+        (field("verdict"), field("address")) == (Some("block"), Some("147.32.80.40")),
+        "{row}"
+    );
     Ok(())
 }
 

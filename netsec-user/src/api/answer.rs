@@ -348,7 +348,10 @@ fn sampling(which: &str, n: u32) -> Result<Sampling, Failure> {
 
 fn failure(error: DeskError) -> Failure {
     let kind = match &error {
-        DeskError::Refused(_) | DeskError::Capped(_) => "refused",
+        DeskError::Refused(_)
+        | DeskError::Capped(_)
+        | DeskError::Standing { .. }
+        | DeskError::Unproven(_) => "refused",
         DeskError::Table(_) | DeskError::Exists { .. } | DeskError::Unknown(_) => "failed",
     };
     Failure {

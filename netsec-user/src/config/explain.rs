@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use crate::block::BlockSettings;
-use crate::decide::DecideSettings;
+use crate::decide::{DecideSettings, EnforceSettings};
 use crate::detect::DetectSettings;
 use crate::detect::settings::{
     Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan, SuspiciousPort,
@@ -20,7 +20,7 @@ const HEAD: &str = "\
 ";
 
 /// The keys of each section that have an explanation.
-const SECTIONS: [(&str, &[Threshold]); 13] = [
+const SECTIONS: [(&str, &[Threshold]); 14] = [
     ("detect", DetectSettings::THRESHOLDS),
     ("detect.scan", Scan::THRESHOLDS),
     ("detect.flood", Flood::THRESHOLDS),
@@ -34,6 +34,7 @@ const SECTIONS: [(&str, &[Threshold]); 13] = [
     ("detect.tunnel_icmp", TunnelIcmp::THRESHOLDS),
     ("block", BlockSettings::THRESHOLDS),
     ("decide", DecideSettings::THRESHOLDS),
+    ("enforce", EnforceSettings::THRESHOLDS),
 ];
 
 /// A file that holds every key with its default, what it means and where the default comes from.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use netsec_common::packet::protocol;
 
+use super::handshake::completed;
 use super::{Connection, EndCause, Side, is_closed, tcp};
 use crate::time::WallTime;
 
@@ -59,14 +60,12 @@ impl Activity {
     }
 
     /// Whether packets went both ways so that the originator's address is no forgery: it answered
-    /// what only it could have received.
+    /// what only it could have received. Without TCP that is likely, and not certain.
     #[must_use]
-    pub const fn is_proven(&self) -> bool {
+    pub fn is_proven(&self) -> bool {
         match self.connection.key.protocol() {
-            protocol::TCP => {
-                // The ACK of a SYN-ACK. A forger does not see the sequence number it has to name.
-                self.is_handshake() && self.connection.originator.tcp_flags & tcp::ACK != 0
-            }
+            // An ACK alone can be forged, too: the other end has to have accepted it.
+            protocol::TCP => self.is_handshake() && completed(&self.connection).0,
             _ => self.connection.originator.packets > 1 && self.connection.responder.packets > 0,
         }
     }

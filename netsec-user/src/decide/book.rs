@@ -7,7 +7,7 @@
 mod lookup;
 mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
@@ -21,7 +21,8 @@ pub use self::upkeep::{Drift, Verification};
 /// Decision number of what the guard keeps on the kernel's allowlist.
 pub(super) const GUARD: u64 = 0;
 
-/// Most events kept for a journal that cannot be written; further ones are counted only.
+/// Most decisions, and most events, kept for a journal that cannot be written; what there is no room for
+/// is counted.
 const PENDING_MAX: usize = 10_000;
 
 /// Who decided what holds for an entry, and what it did.
@@ -47,7 +48,8 @@ pub struct Book {
     directory: Option<PathBuf>,
     /// Why there is no journal.
     trouble: Option<String>,
-    pending: Vec<Decision>,
+    /// Decisions that are not in the journal.
+    pending: VecDeque<Decision>,
     pending_events: Vec<Event>,
     events_lost: u64,
     last_id: u64,
@@ -90,9 +92,12 @@ impl Book {
         self.trouble.as_deref()
     }
 
-    /// Decisions and events that are not in the journal (yet).
+    /// Decisions and events that are not in the journal (yet); 0 when there is to be none.
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
+        if self.directory.is_none() {
+            return 0;
+        }
         self.events_lost + (self.pending.len() + self.pending_events.len()) as u64
     }
 
@@ -148,8 +153,8 @@ impl Book {
             }
         };
         let (time, actor) = (decision.time, decision.actor.clone());
-        if !recorded && self.directory.is_some() {
-            self.pending.push(decision);
+        if !recorded {
+            self.keep(decision);
         }
         self.say(&[], events);
         self.enforce(table, wanted, is_automatic, time, &actor)
@@ -273,6 +278,15 @@ impl Book {
         }
         self.enforce(table, &confirmed, false, now, actor);
         confirmed
+    }
+
+    /// Keeps a decision that is not in the journal, in place of the oldest when there are too many.
+    fn keep(&mut self, decision: Decision) {
+        if self.pending.len() >= PENDING_MAX {
+            self.pending.pop_front();
+            self.events_lost += 1;
+        }
+        self.pending.push_back(decision);
     }
 
     /// The events of what a decision takes the place of.

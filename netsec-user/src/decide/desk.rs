@@ -1,5 +1,6 @@
 //! Where decisions are asked for.
 
+mod automatic;
 mod import;
 mod request;
 
@@ -7,11 +8,11 @@ use std::net::IpAddr;
 
 use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
 
-pub use self::request::{BlockRequest, Blocked, DeskError, Evidence, Imported, Ruling};
+pub use self::request::{BlockRequest, Blocked, DeskError, Evidence, Imported, Proof, Ruling};
 use super::book::{Book, Standing};
 use super::policy::{Caps, Policy};
 use crate::block::{Block, BlockState, Enforcer};
-use crate::connection::{ConnectionTable, Handshakes, RecentTraffic, completed};
+use crate::connection::{ConnectionTable, Handshakes, RecentTraffic};
 use crate::guard::blast::{Cut, cut};
 use crate::guard::{Facts, Guard};
 use crate::journal::{Decision, EventKind, Wanted};
@@ -83,42 +84,6 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Decides on what a detector found: the one way by which anything is blocked without a person.
-    ///
-    /// Passes the guard without force; a source that never completed a handshake may be forged, and is
-    /// slowed down instead of blocked; each further offence lasts longer; rate and total are capped.
-    ///
-    /// # Errors
-    ///
-    /// Why the source is not blocked.
-    pub fn decide(&mut self, evidence: &Evidence) -> Result<Ruling, DeskError> {
-        let prefix = Prefix::host(evidence.source);
-        self.state.guard.check(prefix, false)?;
-        let settings = &self.state.policy.settings;
-        let since = self.now.plus_ns(-settings.forget_after.as_ns());
-        let offences = self.state.book.offences(prefix, since);
-        let is_proven = evidence.is_two_way || self.has_completed(evidence.source);
-        let automatic = self.state.book.automatic();
-        self.state
-            .caps
-            .take(settings, automatic, self.now)
-            .map_err(DeskError::Capped)?;
-        let request = BlockRequest {
-            actor: evidence.detector.clone(),
-            reason: evidence.reason.clone(),
-            evidence: evidence.ids.clone(),
-            packets_per_s: (!is_proven).then_some(settings.unproven_packets_per_s),
-            lifetime: Some(self.state.policy.lifetime(offences)),
-            ..BlockRequest::default()
-        };
-        let blocked = self.enter(prefix, &request, true)?;
-        Ok(Ruling {
-            blocked,
-            offences,
-            is_proven,
-        })
-    }
-
     /// Blocks a prefix for somebody.
     ///
     /// # Errors
@@ -339,18 +304,6 @@ impl Desk<'_> {
             None => format!("{prefix} is not {word}"),
         }
     }
-
-    fn has_completed(&self, address: IpAddr) -> bool {
-        if self.traffic.handshakes.has(address) {
-            return true;
-        }
-        let mut touching = self.traffic.connections.touching(Prefix::host(address));
-        touching.any(|connection| {
-            let (originator, responder) = completed(&connection);
-            originator && connection.key.source() == address
-                || responder && connection.key.destination() == address
-        })
-    }
 }
 
 fn action(request: &BlockRequest) -> Action {
@@ -374,3 +327,6 @@ const fn verb(list: List) -> &'static str {
         List::Allow => "allow",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ section! {
         automatic_per_minute: usize = 60, "ours";
         /// Most automatic blocks in force at a time.
         automatic_total: usize = 10_000, "ours";
-        /// Packets a second left to a source that may be forged.
+        /// Packets a second left to a source that may be forged; 0 leaves it alone.
         unproven_packets_per_s: u32 = 100, "ours";
     }
 }

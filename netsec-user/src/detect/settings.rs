@@ -24,7 +24,8 @@ use crate::time::TimeSpan;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectSettings {
-    /// Networks of this site; exfiltration leaves them, lateral movement stays inside.
+    /// Networks of this site; exfiltration leaves them, lateral movement stays inside, and nobody in
+    /// them is blocked for a finding or an alert.
     pub home: Vec<IpNet>,
     /// Kinds of findings that are not wanted.
     pub off: Vec<Kind>,
@@ -61,8 +62,8 @@ impl DetectSettings {
     pub const THRESHOLDS: &'static [Threshold] = &[
         Threshold {
             name: "home",
-            what: " Networks of this site.",
-            source: "RITA, internal_subnets, and link-local networks",
+            what: " Networks of this site: nobody in them is blocked for a finding or an alert.",
+            source: "RITA, internal_subnets; shared addresses (RFC 6598), link-local networks",
         },
         Threshold {
             name: "off",
@@ -95,10 +96,11 @@ impl DetectSettings {
 
 impl Default for DetectSettings {
     fn default() -> Self {
-        const HOME: [&str; 6] = [
+        const HOME: [&str; 7] = [
             "10.0.0.0/8",
             "172.16.0.0/12",
             "192.168.0.0/16",
+            "100.64.0.0/10",
             "169.254.0.0/16",
             "fc00::/7",
             "fe80::/10",

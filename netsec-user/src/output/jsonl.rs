@@ -1,9 +1,10 @@
 //! EVE-shaped JSON Lines for programs: one object a line, field names as in Suricata's EVE.
 //!
-//! `event_type` is `packet`, `flow`, `finding` or `stats`. Times are traffic times in UTC; what EVE has no
+//! `event_type` is `packet`, `flow`, `finding`, `decision` or `stats`. Times are traffic times in UTC; what EVE has no
 //! field for stands under `netsec`. A text that a packet or capture chose comes out as a JSON
 //! string whatever bytes it holds.
 
+mod decision;
 mod finding;
 mod flow;
 mod packet;
@@ -15,6 +16,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use self::decision::DecisionLine;
 use self::finding::FindingLine;
 use self::flow::FlowLine;
 use self::packet::PacketLine;
@@ -24,6 +26,7 @@ pub(super) use self::told::role;
 use super::{Coverage, Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::correlate::Told;
+use crate::decide::Decided;
 use crate::event::Sample;
 use crate::finding::Finding;
 use crate::hook::Hook;
@@ -78,6 +81,10 @@ impl<W: Write> Output for JsonLines<W> {
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         write_line(&mut self.out, &mut self.line, &FindingLine::new(finding))
+    }
+
+    fn decision(&mut self, decided: &Decided) -> io::Result<()> {
+        write_line(&mut self.out, &mut self.line, &DecisionLine::new(decided))
     }
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {

@@ -1,10 +1,11 @@
-//! Text for people: one line a packet, a connection and a finding, one block a summary.
+//! Text for people: one line a packet, a connection, a finding and a decision, one block a summary.
 //!
 //! On a terminal columns are aligned and coloured; in a pipe words are parted by single spaces and
 //! there is no escape code. Whatever a packet or a capture file holds, no control character of it
 //! reaches the terminal.
 
 mod connection;
+mod decision;
 mod finding;
 mod line;
 mod packet;
@@ -20,6 +21,7 @@ pub use self::style::{Colour, ColourFlag, Style, colour_choice};
 use super::{Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::correlate::Told;
+use crate::decide::Decided;
 use crate::event::Sample;
 use crate::finding::Finding;
 use crate::hook::{Direction, Hook, HookId};
@@ -144,6 +146,11 @@ impl<W: Write> Output for Text<W> {
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         self.finding_line(finding);
+        self.end_line()
+    }
+
+    fn decision(&mut self, decided: &Decided) -> io::Result<()> {
+        self.decision_line(decided);
         self.end_line()
     }
 

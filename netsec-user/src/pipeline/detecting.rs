@@ -46,6 +46,9 @@ impl<O: Output> Pipeline<O> {
     pub(super) fn write_findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             self.worst = self.worst.max(Some(finding.severity));
+            if let Some(enforcing) = &mut self.enforcing {
+                enforcing.finding(finding);
+            }
             if self.failed.is_none() {
                 self.failed = self.output.finding(finding).err();
             }

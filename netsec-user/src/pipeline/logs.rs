@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::Pipeline;
 use crate::correlate::Correlator;
+use crate::decide::Place;
 use crate::log::{LogError, LogReader, Record};
 use crate::output::Output;
 use crate::time::WallTime;
@@ -27,6 +28,9 @@ impl<O: Output> Pipeline<O> {
             return Ok(());
         };
         if self.settings.filter.matches_record(record) {
+            if let Some(enforcing) = &mut self.enforcing {
+                enforcing.record(record, None);
+            }
             correlator.record(record);
         }
         tell(correlator, &mut self.output, now)
@@ -51,8 +55,13 @@ impl<O: Output> Pipeline<O> {
         };
         let (output, filter) = (&mut self.output, &self.settings.filter);
         for log in &mut self.logs {
-            let read = log.for_each(|_line, record| {
+            let file = log.file().to_owned();
+            let read = log.for_each(|line, record| {
                 if filter.matches_record(record) {
+                    if let Some(enforcing) = &mut self.enforcing {
+                        let file = &file;
+                        enforcing.record(record, Some(Place { file, line }));
+                    }
                     correlator.record(record);
                 }
                 tell(&mut correlator, output, now)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use netsec_user::correlate::{CorrelateSettings, Correlator, IncidentSettings, JoinSettings};
+use netsec_user::correlate::{CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site};
 use netsec_user::log::follow::{Feeds, Start};
 use netsec_user::log::{LogReader, Wanted};
 use netsec_user::output::Output;
@@ -31,10 +31,10 @@ pub(crate) struct CorrelateArgs {
 }
 
 impl CorrelateArgs {
-    /// What joins, with this seed of the Community IDs.
-    pub(crate) fn correlator(&self, community_seed: u16) -> Correlator {
+    /// What joins, with these own networks and this seed of the Community IDs.
+    pub(crate) fn correlator(&self, site: Site, community_seed: u16) -> Correlator {
         Correlator::new(CorrelateSettings {
-            site: self.site.site(),
+            site,
             join: JoinSettings {
                 community_seed,
                 skew_seconds: self.skew,

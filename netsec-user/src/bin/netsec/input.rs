@@ -42,7 +42,8 @@ pub(crate) struct InputArgs {
 /// Which addresses are the operator's own.
 #[derive(Debug, Args)]
 pub(crate) struct SiteArgs {
-    /// A network of your own; may be given several times [default: the private networks]
+    /// A network of your own; may be given several times [default: the private networks, or detect.home
+    /// for the commands that read netsec.toml]
     #[arg(long, value_name = "NET")]
     pub(crate) local: Vec<ipnet::IpNet>,
     /// A network that is never called an attacker; may be given several times
@@ -77,7 +78,15 @@ impl From<RowsArg> for RowForm {
 impl SiteArgs {
     /// The site: the private networks unless others are named.
     pub(crate) fn site(&self) -> Site {
-        let mut site = Site::default();
+        self.over(&Site::default().local)
+    }
+
+    /// The site: these networks unless others are named.
+    pub(crate) fn over(&self, home: &[ipnet::IpNet]) -> Site {
+        let mut site = Site {
+            local: home.to_vec(),
+            allow: Vec::new(),
+        };
         if !self.local.is_empty() {
             site.local.clone_from(&self.local);
         }

@@ -16,7 +16,7 @@ use crate::args::{Cli, ColorWhen, Form, ShowArgs};
 use crate::exit::{Found, UsageError};
 
 /// Time a closed TCP connection waits for stray packets before its record is written.
-const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+pub(crate) const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Opens stdout in the form asked for.
 pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netsec_common::flow::FIXED_HASH_KEYS;
+use netsec_user::decide::{Policy, Rules};
 use netsec_user::object;
 use netsec_user::output::Output;
 use netsec_user::pipeline::Pipeline;
@@ -20,7 +21,9 @@ use crate::correlation;
 use crate::output;
 
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
-    let settings = output::settings(&args.show, args.show.config.load()?.detect, FIXED_HASH_KEYS)?;
+    let config = args.show.config.load()?;
+    let site = args.correlate.site.over(&config.detect.home);
+    let settings = output::settings(&args.show, config.detect, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
         sampling: output::sampling(&args.show),
@@ -31,8 +34,12 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
     let correlate = &args.correlate;
+    let policy = Policy {
+        settings: config.decide,
+    };
+    pipeline.rehearse(Rules::new(config.enforce, site.clone()), policy);
     if !correlate.logs.is_empty() {
-        let correlator = correlate.correlator(args.show.community_id_seed);
+        let correlator = correlate.correlator(site, args.show.community_id_seed);
         pipeline.correlate(correlator, correlate.readers()?);
     }
     let bar = progress_bar(cli, &capture);
@@ -91,7 +98,7 @@ fn play(
 ///
 /// Where the capture ended, when it was cut or damaged: all that it had is written by then, but a
 /// script has to know.
-fn report(capture: &Capture) -> Result<()> {
+pub(crate) fn report(capture: &Capture) -> Result<()> {
     for skipped in capture.skipped() {
         log::warn!(
             "{}: skipped {} of link type {} ({}), which netsec does not read",

@@ -4,7 +4,8 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use netsec_user::api::server::Server;
-use netsec_user::decide::{Book, Policy, State};
+use netsec_user::block::ModeSetting;
+use netsec_user::decide::{Book, Policy, Rules, State};
 use netsec_user::live::{Live, LiveSettings};
 use netsec_user::object;
 use netsec_user::pipeline::Pipeline;
@@ -24,7 +25,9 @@ const ASKS_MAX: usize = 64;
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
     let config = args.show.config.load()?;
+    let site = args.correlate.site.over(&config.detect.home);
     let settings = output::settings(&args.show, config.detect, hash_keys)?;
+    let rules = Rules::new(config.enforce, site.clone());
     let policy = Policy {
         settings: config.decide,
     };
@@ -47,6 +50,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         duration: args.duration,
         blocks: args.block.settings(config.block)?,
     };
+    say_rules(&rules, live.blocks.mode);
     let object = object::embedded().ok_or(KernelError::NoObject)?;
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -64,8 +68,9 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let server = Server::open(&args.block.socket)?;
         let mut live = Live::open(object, &live, state, asks, &mut pipeline).await?;
+        pipeline.enforce(rules);
         if let Some(feeds) = feeds {
-            let correlator = correlate.correlator(args.show.community_id_seed);
+            let correlator = correlate.correlator(site, args.show.community_id_seed);
             pipeline.correlate(correlator, Vec::new());
             live.follow(feeds);
         }
@@ -77,6 +82,21 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         ran?;
         output::conclude(&args.show, &pipeline)
     })
+}
+
+/// Says what may lead to a block without a person.
+fn say_rules(rules: &Rules, mode: ModeSetting) {
+    match (rules.is_empty(), mode) {
+        (true, ModeSetting::Detect) => {}
+        (true, _) => {
+            log::info!("no rule in [enforce]: findings and alerts alert, and block nobody")
+        }
+        (false, ModeSetting::Detect) => {
+            log::info!("mode detect: the rules in [enforce] block nobody; to block: --enforce");
+        }
+        (false, ModeSetting::DryRun) => log::info!("would block by {rules}"),
+        (false, ModeSetting::Enforce) => log::info!("blocks by {rules}"),
+    }
 }
 
 /// The interfaces asked for, each once; else that of the default route.

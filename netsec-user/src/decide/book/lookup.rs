@@ -98,8 +98,11 @@ impl Book {
     /// How often this prefix was blocked since a point in time.
     pub(in crate::decide) fn offences(&self, prefix: Prefix, since: WallTime) -> u32 {
         let journal = self.journal.as_ref();
-        journal
-            .and_then(|journal| journal.offences(prefix, since).ok())
-            .unwrap_or_default()
+        let recorded = journal.and_then(|journal| journal.offences(prefix, since).ok());
+        let waiting = self.pending.iter().filter(|decision| {
+            decision.kind == "block" && decision.prefix == Some(prefix) && decision.time >= since
+        });
+        let waiting = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
+        recorded.unwrap_or_default().saturating_add(waiting)
     }
 }

@@ -228,7 +228,8 @@ impl Book {
         let Ok(mut journal) = Journal::open(directory) else {
             return;
         };
-        let (decisions, said) = (&self.pending, &self.pending_events);
+        let decisions = self.pending.make_contiguous();
+        let said = &self.pending_events;
         if journal
             .catch_up(decisions, said, &mut self.wanted.values())
             .is_ok()

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use netsec_common::block::{Narrowing, Prefix};
+use netsec_common::packet::FlowKey;
 
 use crate::block::BlockError;
 use crate::guard::Refusal;
@@ -72,6 +73,20 @@ pub enum DeskError {
     /// A cap on automatic blocks.
     #[error("not blocked: {0}")]
     Capped(String),
+    /// Nothing more severe is to be done than what is in force.
+    #[error("{prefix} is blocked already, by decision {id}")]
+    Standing {
+        /// What is blocked: the source, or a network that it is in.
+        prefix: Prefix,
+        /// The decision in force.
+        id: u64,
+    },
+    /// The source may be forged, and `decide.unproven_packets_per_s` is 0.
+    #[error(
+        "left alone: no completed TCP handshake shows that {0} is who it says it is\n\
+         try: decide.unproven_packets_per_s, to slow such sources down"
+    )]
+    Unproven(IpAddr),
 }
 
 /// What a detector found against a source.
@@ -85,9 +100,22 @@ pub struct Evidence {
     pub reason: String,
     /// Numbers of findings and alerts.
     pub ids: Vec<String>,
-    /// Whether something trustworthy saw the source take part in two-way traffic: a server's own log
-    /// of an authenticated attempt, say.
-    pub is_two_way: bool,
+    /// What shows that the source is no forgery.
+    pub proof: Proof,
+}
+
+/// What is to show that a source is where it says it is: anybody can put any address on a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// Something trustworthy saw it: a server's own log of an authenticated attempt, say.
+    Given,
+    /// This TCP connection, if the source has completed its handshake. When it is no longer open, any
+    /// handshake of the source.
+    Connection(FlowKey),
+    /// Any handshake that the source has completed.
+    Handshake,
+    /// Nothing: packets like these can be forged, whatever else the source did.
+    None,
 }
 
 /// What became of a detector's wish.
