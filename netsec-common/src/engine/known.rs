@@ -9,8 +9,8 @@
 use super::is_question;
 use crate::block::{BlockTable, suspect};
 use crate::config::{Config, Control};
-use crate::flow::{FlowTable, Known, Observation, Place};
-use crate::ledger::{Counter, Row};
+use crate::flow::{FlowTable, Known, Observation, Place, flow_hash, flow_hash_v4};
+use crate::ledger::Row;
 use crate::packet::plain::Plain;
 use crate::packet::{Frame, PacketBytes};
 use crate::sample::Sampling;
@@ -31,8 +31,14 @@ pub fn pass_known_v4<'a, P: PacketBytes, T: FlowTable, B: BlockTable>(
     blocks: &B,
     rest: impl FnOnce() -> Option<Rest<'a>>,
 ) -> bool {
-    let packet = Plain::read_v4(frame, config);
-    packet.is_some_and(|packet| add(&packet, config, table, blocks, rest).is_some())
+    if frame.counted_before || !config.is_current() {
+        return false;
+    }
+    Plain::read_v4(frame).is_some_and(|packet| {
+        let hash = flow_hash_v4(&packet.key, &config.hash_keys, &config.mapped_keys);
+        let place = Place::of_hash(P::settle(hash), config);
+        add(&packet, place, table, blocks, rest).is_some()
+    })
 }
 
 /// The same for IPv6. Each version has a way of its own, in which the constant halves of IPv4-mapped
@@ -45,14 +51,20 @@ pub fn pass_known_v6<'a, P: PacketBytes, T: FlowTable, B: BlockTable>(
     blocks: &B,
     rest: impl FnOnce() -> Option<Rest<'a>>,
 ) -> bool {
-    let packet = Plain::read_v6(frame, config);
-    packet.is_some_and(|packet| add(&packet, config, table, blocks, rest).is_some())
+    if frame.counted_before || !config.is_current() {
+        return false;
+    }
+    Plain::read_v6(frame).is_some_and(|packet| {
+        let hash = flow_hash(&packet.key, &config.hash_keys);
+        let place = Place::of_hash(P::settle(hash), config);
+        add(&packet, place, table, blocks, rest).is_some()
+    })
 }
 
 #[inline(always)]
 fn add<'a, T: FlowTable, B: BlockTable>(
     packet: &Plain,
-    config: &Config,
+    place: Place,
     table: &T,
     blocks: &B,
     rest: impl FnOnce() -> Option<Rest<'a>>,
@@ -60,7 +72,6 @@ fn add<'a, T: FlowTable, B: BlockTable>(
     if suspect(blocks, &packet.key).is_some() {
         return None;
     }
-    let place = Place::of_hash(packet.hash, config);
     let flow = Known::find(table.set(place.set)?, place, &packet.key)?;
     let (control, row, now) = rest()?;
     let seen = Observation {
@@ -72,24 +83,10 @@ fn add<'a, T: FlowTable, B: BlockTable>(
         return None;
     }
     row.begin();
-    count(row, packet);
+    row.count_plain(packet.kind(), packet.wire_bytes().into());
     flow.add(seen);
     row.end();
     Some(())
-}
-
-#[inline(always)]
-fn count(row: &Row, packet: &Plain) {
-    let bytes = u64::from(packet.wire_bytes());
-    row.count(Counter::Frames);
-    row.add(Counter::Bytes, bytes);
-    row.count(packet.version());
-    row.count(packet.transport());
-    if packet.is_tagged() {
-        row.count(Counter::Vlan);
-    }
-    row.count(Counter::FlowPackets);
-    row.add(Counter::FlowBytes, bytes);
 }
 
 /// How many packets a flow must have had for the next one not to be sampled; `None` when more than

@@ -8,9 +8,7 @@ use super::ethernet::{ethertype, is_tag};
 use super::key::{Addresses, FlowKey, VlanBits, protocol};
 use super::transport::tcp;
 use super::{Frame, HeaderBytes as _, PacketBytes, Start};
-use crate::config::Config;
-use crate::flow::{flow_hash, flow_hash_v4};
-use crate::ledger::Counter;
+use crate::ledger::PlainKind;
 
 const ETHERNET_BYTES: usize = 14;
 const VLAN_BYTES: usize = 4;
@@ -26,60 +24,42 @@ const IPV4_FRAGMENT: u16 = 0x3fff;
 /// The link header of a frame.
 #[derive(Clone, Copy)]
 struct Link {
-    is_tagged: bool,
+    /// Bits of a [`PlainKind`].
+    kind: u64,
     vlan: VlanBits,
     offset: usize,
 }
 
-/// A plain packet, and the hash of its flow.
+/// A plain packet.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain {
     pub(crate) key: FlowKey,
-    /// As [`flow_hash`] has it.
-    pub(crate) hash: u64,
-    /// In one word, for the way through the kernel side's calls: TCP flags, zero for UDP; [`TAGGED`] and
-    /// [`V6`]; from [`WIRE_SHIFT`] on the length on the wire.
+    /// In one word, for the way through the kernel side's calls: TCP flags, zero for UDP; from
+    /// [`KIND_SHIFT`] on its [`PlainKind`]; from [`WIRE_SHIFT`] on the length on the wire.
     traits: u64,
 }
 
-const TAGGED: u64 = 1 << 8;
-const V6: u64 = 1 << 9;
+const KIND_SHIFT: u32 = 8;
 const WIRE_SHIFT: u32 = 32;
 
 impl Plain {
     /// A plain packet of IPv4.
     #[inline(always)]
-    pub(crate) fn read_v4<P: PacketBytes>(frame: &Frame<'_, P>, config: &Config) -> Option<Self> {
-        if frame.counted_before || !config.is_current() {
-            return None;
-        }
-        let (key, traits) = read_v4(frame, &link(frame, ethertype::IPV4)?)?;
-        let hash = flow_hash_v4(&key, &config.hash_keys, &config.mapped_keys);
-        Some(Self {
-            key,
-            hash: P::settle(hash),
-            traits,
-        })
+    pub(crate) fn read_v4<P: PacketBytes>(frame: &Frame<'_, P>) -> Option<Self> {
+        read_v4(frame, &link(frame, ethertype::IPV4)?)
     }
 
     /// A plain packet of IPv6.
     #[inline(always)]
-    pub(crate) fn read_v6<P: PacketBytes>(frame: &Frame<'_, P>, config: &Config) -> Option<Self> {
-        if frame.counted_before || !config.is_current() {
-            return None;
-        }
-        let (key, traits) = read_v6(frame, &link(frame, ethertype::IPV6)?)?;
-        Some(Self {
-            key,
-            hash: P::settle(flow_hash(&key, &config.hash_keys)),
-            traits: traits | V6,
-        })
+    pub(crate) fn read_v6<P: PacketBytes>(frame: &Frame<'_, P>) -> Option<Self> {
+        read_v6(frame, &link(frame, ethertype::IPV6)?)
     }
 
     /// TCP flags; zero for UDP.
     #[inline(always)]
     pub(crate) const fn tcp_flags(&self) -> u8 {
-        (self.traits & 0xff) as u8
+        // Never a SYN, which spares the kernel side the question whether it opens a flow.
+        (self.traits & 0xff) as u8 & !tcp::SYN
     }
 
     /// Length of the frame on the wire, bytes.
@@ -88,30 +68,10 @@ impl Plain {
         (self.traits >> WIRE_SHIFT) as u32
     }
 
-    /// Whether there was a VLAN tag.
+    /// What it is counted as.
     #[inline(always)]
-    pub(crate) const fn is_tagged(&self) -> bool {
-        self.traits & TAGGED != 0
-    }
-
-    /// The counter of its IP version.
-    #[inline(always)]
-    pub(crate) const fn version(&self) -> Counter {
-        if self.traits & V6 == 0 {
-            Counter::Ipv4
-        } else {
-            Counter::Ipv6
-        }
-    }
-
-    /// The counter of its transport.
-    #[inline(always)]
-    pub(crate) const fn transport(&self) -> Counter {
-        if self.key.protocol() == protocol::TCP {
-            Counter::Tcp
-        } else {
-            Counter::Udp
-        }
+    pub(crate) const fn kind(&self) -> PlainKind {
+        PlainKind(self.traits >> KIND_SHIFT & 7)
     }
 }
 
@@ -122,7 +82,7 @@ fn link<P: PacketBytes>(frame: &Frame<'_, P>, wanted: u16) -> Option<Link> {
     let mut offset = ETHERNET_BYTES;
     let header = frame.bytes.header::<ETHERNET_BYTES>(0)?;
     let mut kind = header.be16::<12>();
-    let mut is_tagged = false;
+    let mut tagged = 0;
     match frame.start {
         Start::Ethernet => {
             if is_tag(kind) {
@@ -130,17 +90,22 @@ fn link<P: PacketBytes>(frame: &Frame<'_, P>, wanted: u16) -> Option<Link> {
                 vlan = VlanBits::outer(tag.be16::<0>());
                 kind = tag.be16::<2>();
                 offset += VLAN_BYTES;
-                is_tagged = true;
+                tagged = PlainKind::TAGGED;
             }
         }
         Start::Tagged { tag } => {
             vlan = VlanBits::outer(tag);
-            is_tagged = true;
+            tagged = PlainKind::TAGGED;
         }
         Start::Network { .. } => return None,
     }
+    let version = if wanted == ethertype::IPV6 {
+        PlainKind::V6
+    } else {
+        0
+    };
     (kind == wanted).then_some(Link {
-        is_tagged,
+        kind: tagged | version,
         vlan,
         offset,
     })
@@ -148,7 +113,7 @@ fn link<P: PacketBytes>(frame: &Frame<'_, P>, wanted: u16) -> Option<Link> {
 
 /// Reads what follows a link header that names IPv4.
 #[inline(always)]
-fn read_v4<P: PacketBytes>(frame: &Frame<'_, P>, link: &Link) -> Option<(FlowKey, u64)> {
+fn read_v4<P: PacketBytes>(frame: &Frame<'_, P>, link: &Link) -> Option<Plain> {
     let header = frame.bytes.header::<IPV4_BYTES>(link.offset)?;
     let total = usize::from(header.be16::<2>());
     if header.byte::<0>() != IPV4_VERSION_AND_LENGTH
@@ -168,7 +133,7 @@ fn read_v4<P: PacketBytes>(frame: &Frame<'_, P>, link: &Link) -> Option<(FlowKey
 
 /// Reads what follows a link header that names IPv6.
 #[inline(always)]
-fn read_v6<P: PacketBytes>(frame: &Frame<'_, P>, link: &Link) -> Option<(FlowKey, u64)> {
+fn read_v6<P: PacketBytes>(frame: &Frame<'_, P>, link: &Link) -> Option<Plain> {
     let header = frame.bytes.header::<IPV6_BYTES>(link.offset)?;
     let bytes = usize::from(header.be16::<4>());
     let offset = link.offset + IPV6_BYTES;
@@ -197,23 +162,29 @@ struct Transport {
 }
 
 impl Transport {
-    /// The flow, and the packet's traits.
     #[inline(always)]
     fn read<P: PacketBytes>(
         &self,
         frame: &Frame<'_, P>,
         link: &Link,
         addresses: Addresses,
-    ) -> Option<(FlowKey, u64)> {
-        let (ports, tcp_flags) = match self.protocol {
-            protocol::TCP => self.read_tcp(frame)?,
-            protocol::UDP => (self.read_udp(frame)?, 0),
+    ) -> Option<Plain> {
+        let (ports, tcp_flags, transport) = match self.protocol {
+            protocol::TCP => {
+                let (ports, flags) = self.read_tcp(frame)?;
+                (ports, flags, 0)
+            }
+            protocol::UDP => (self.read_udp(frame)?, 0, PlainKind::UDP),
             _ => return None,
         };
-        let tagged = if link.is_tagged { TAGGED } else { 0 };
-        let traits = u64::from(tcp_flags) | tagged | u64::from(frame.wire_bytes) << WIRE_SHIFT;
+        let traits = u64::from(tcp_flags)
+            | (link.kind | transport) << KIND_SHIFT
+            | u64::from(frame.wire_bytes) << WIRE_SHIFT;
         let key = FlowKey::new(addresses, ports, self.protocol, link.vlan);
-        Some((key.with_tail(P::settle), P::settle(traits)))
+        Some(Plain {
+            key: key.with_tail(P::settle),
+            traits: P::settle(traits),
+        })
     }
 
     /// Ports and flags of a segment that is counted as TCP and as nothing else: with flags, of which
