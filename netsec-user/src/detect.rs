@@ -5,17 +5,18 @@
 //! CPUs, queues or samples of flows. What each keeps is bounded; what is put out of its memory is
 //! counted. They decide nothing: a finding is for eyes, and for those who may act on it.
 
+mod anomaly;
 mod beacon;
-mod bounded;
+pub(crate) mod bounded;
 mod bruteforce;
 mod campaign;
-mod distinct;
+pub(crate) mod distinct;
 mod exfiltration;
 mod flood;
 mod lateral;
 mod list;
 mod long_connection;
-mod network;
+pub(crate) mod network;
 mod scan;
 pub mod settings;
 mod sighting;
@@ -32,6 +33,7 @@ use crate::finding::{Finding, Kind, State};
 use crate::packet::PacketView;
 use crate::time::WallTime;
 
+pub use self::anomaly::Strange;
 pub use self::list::{DETECTORS, Detector};
 pub use self::settings::DetectSettings;
 pub use self::suspicious_port::{KnownPorts, SUSPICIOUS_PORTS, suspicious_port};
@@ -55,8 +57,6 @@ pub struct Detectors {
     settings: DetectSettings,
     /// First traffic.
     began: Option<WallTime>,
-    /// End of the last second that was looked at.
-    closed: WallTime,
     scans: Scans,
     floods: Floods,
     guessing: Guessing,
@@ -95,7 +95,6 @@ impl Detectors {
         let hash = KeyHash::new(hash_keys);
         Self {
             began: None,
-            closed: WallTime::default(),
             scans: Scans::new(settings.scan.pairs_max, &hash),
             floods: Floods::new(settings.flood.hosts_max, &hash),
             guessing: Guessing::new(settings.bruteforce.pairs_max, &hash),
@@ -108,13 +107,6 @@ impl Detectors {
             totals: BTreeMap::new(),
             settings,
         }
-    }
-
-    /// Whether a second of traffic time has gone by since the last look: then everything that was
-    /// counted before `now` is to be told, and [`close`](Self::close) called.
-    #[must_use]
-    pub fn is_due(&self, now: WallTime) -> bool {
-        now.whole(SECOND) > self.closed
     }
 
     /// Learns what a connection did.
@@ -146,7 +138,13 @@ impl Detectors {
             .packet(time, view, &self.settings.tunnel_dns);
     }
 
-    /// Looks at what was told since the last time, up to the last whole second before `now`.
+    /// Learns of a connection that is unlike those that a model was learned from.
+    pub fn strange(&mut self, strange: &Strange) {
+        self.sightings.push(anomaly::sighting(strange));
+    }
+
+    /// Looks at what was told since the last time, up to the last whole second before `now`: to be
+    /// called when a second of traffic time has gone by, and all that was counted in it was told.
     pub fn close(&mut self, now: WallTime, findings: &mut Vec<Finding>) {
         let known = findings.len();
         let now = now.whole(SECOND);
@@ -154,7 +152,6 @@ impl Detectors {
         self.report(now, findings);
         self.campaigns
             .end_quiet(now, |finding| findings.push(finding));
-        self.closed = now;
         self.count(findings.get(known..).unwrap_or_default());
     }
 

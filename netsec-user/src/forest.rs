@@ -133,6 +133,41 @@ impl Forest {
         Ok(Self::of_trees(sample_size, missing, trees))
     }
 
+    /// As [`grow`](Self::grow), with splits at random magnitudes: uniform in log₂(1 + value). For
+    /// counts, bytes and times, of which a few are a thousand times the rest: split uniformly, the
+    /// largest value of one feature is alone at once and outweighs a row that is large in several.
+    ///
+    /// Values below zero count as zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`grow`](Self::grow).
+    pub fn grow_by_magnitude(
+        rows: ArrayView2<'_, f64>,
+        parameters: &Parameters,
+        threads: NonZeroUsize,
+    ) -> Result<Self, GrowError> {
+        let magnitude = |value: f64| {
+            if value < 0.0 {
+                0.0
+            } else {
+                (1.0 + value).log2()
+            }
+        };
+        let grown = Self::grow(rows.mapv(magnitude).view(), parameters, threads)?;
+        // The logarithm keeps the order, so that rows can be scored as they are.
+        let value = |magnitude: &mut f64| *magnitude = magnitude.exp2() - 1.0;
+        let (mut trees, mut missing) = (grown.trees, grown.missing);
+        missing.iter_mut().for_each(value);
+        for tree in &mut trees {
+            let thresholds = tree.thresholds.iter_mut();
+            thresholds
+                .filter(|threshold| threshold.is_finite())
+                .for_each(value);
+        }
+        Ok(Self::of_trees(grown.sample_size, missing, trees))
+    }
+
     fn of_trees(sample_size: u32, missing: Vec<f64>, trees: Vec<Tree>) -> Self {
         Self {
             sample_size,

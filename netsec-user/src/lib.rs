@@ -17,21 +17,22 @@
 //! 12. [`forest`]: how easily a row is told apart from the rest;
 //! 13. [`finding`]: who does what to whom, and the figures that show it;
 //! 14. [`detect`]: behaviour that no signature sees;
-//! 15. [`correlate`]: what logs say, joined with what the kernel saw;
-//! 16. [`block`]: the block table, written and read back;
-//! 17. [`guard`]: what is never blocked, and what a block would cut;
-//! 18. [`feed`]: lists of addresses, as others write them;
-//! 19. [`journal`]: the history of decisions;
-//! 20. [`decide`]: what is blocked, for how long, and the record of it;
-//! 21. [`summary`]: what an interval held;
-//! 22. [`output`]: text for people, JSON Lines for programs;
-//! 23. [`anomaly`]: tables scored, with reasons;
-//! 24. [`config`]: settings from `netsec.toml`;
-//! 25. [`pipeline`]: the stages put together, for any source;
-//! 26. [`replay`]: a capture through the pipeline;
-//! 27. [`live`]: the kernel's events through the pipeline;
-//! 28. [`api`]: the control socket;
-//! 29. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 15. [`features`]: connections as numbers;
+//! 16. [`correlate`]: what logs say, joined with what the kernel saw;
+//! 17. [`block`]: the block table, written and read back;
+//! 18. [`guard`]: what is never blocked, and what a block would cut;
+//! 19. [`feed`]: lists of addresses, as others write them;
+//! 20. [`journal`]: the history of decisions;
+//! 21. [`decide`]: what is blocked, for how long, and the record of it;
+//! 22. [`summary`]: what an interval held;
+//! 23. [`output`]: text for people, JSON Lines for programs;
+//! 24. [`anomaly`]: tables scored, with reasons;
+//! 25. [`config`]: settings from `netsec.toml`;
+//! 26. [`pipeline`]: the stages put together, for any source;
+//! 27. [`replay`]: a capture through the pipeline;
+//! 28. [`live`]: the kernel's events through the pipeline;
+//! 29. [`api`]: the control socket;
+//! 30. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod anomaly;
 pub mod api;
@@ -43,6 +44,7 @@ pub mod decide;
 pub mod detect;
 pub mod doctor;
 pub mod event;
+pub mod features;
 pub mod feed;
 pub mod filter;
 pub mod finding;

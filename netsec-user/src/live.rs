@@ -17,6 +17,7 @@ use self::logs::FollowedLogs;
 use self::stop::Stop;
 use self::tap::{Tap, attach_ingress, load_ingress, open_egress};
 use crate::block::{BlockSettings, Enforcer as _, OnExit};
+use crate::correlate::Correlator;
 use crate::decide::{Desk, State, Tables, Traffic};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::guard::gather;
@@ -235,6 +236,7 @@ impl Live {
                 connections: pipeline.connections(),
                 handshakes: pipeline.handshakes(),
                 recent: pipeline.recent(),
+                incidents: pipeline.correlator().map(Correlator::incidents),
             },
             now: WallTime::now(),
         };

@@ -9,6 +9,7 @@
 //! `read = used + ignored + malformed`, see [`Tally`].
 
 mod bound;
+mod clock;
 mod decode;
 mod eve;
 mod fast;
@@ -22,6 +23,7 @@ mod tuple;
 mod zeek;
 
 pub use self::bound::{TimeBound, TimeBoundError};
+pub use self::clock::{LogClock, LogClockError};
 pub use self::decode::{Decoder, Ignored, Line, Malformed, Wanted};
 pub use self::eve::{
     Alert, AlertEnd, Anomaly, Dns, DnsQuery, Drop, EveFlow, Event, EventDetail, Flags, Http,

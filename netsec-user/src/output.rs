@@ -5,6 +5,7 @@
 
 mod alert;
 mod coverage;
+mod incident;
 mod jsonl;
 pub mod number;
 mod rows;
@@ -15,6 +16,9 @@ use std::io;
 
 pub use self::alert::{protocol_name, write_alert};
 pub use self::coverage::{Coverage, Identity, Losses};
+pub use self::incident::{
+    ContactsView, FoundView, IncidentView, MomentView, TermView, TrafficView,
+};
 pub use self::jsonl::JsonLines;
 pub use self::rows::{RowForm, RowWriter};
 pub use self::text::{Colour, ColourFlag, Style, Text, colour_choice};

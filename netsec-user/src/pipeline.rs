@@ -11,6 +11,7 @@ use netsec_common::ledger::Snapshot;
 
 pub use self::enforcing::DecisionCounts;
 use self::enforcing::Enforcing;
+use crate::anomaly::Traffic;
 use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
 use crate::correlate::Correlator;
 use crate::detect::{DetectSettings, Detectors};
@@ -75,6 +76,9 @@ pub struct Pipeline<O> {
     packets_written: u64,
     ended: Vec<Ended>,
     detectors: Option<Detectors>,
+    traffic: Option<Traffic>,
+    /// End of the last second that detectors and features looked at.
+    looked: WallTime,
     worst: Option<Severity>,
     failed: Option<io::Error>,
     correlator: Option<Correlator>,
@@ -110,6 +114,8 @@ impl<O: Output> Pipeline<O> {
         Self {
             table,
             detectors,
+            traffic: None,
+            looked: WallTime::default(),
             worst: None,
             settings,
             output,
@@ -200,12 +206,12 @@ impl<O: Output> Pipeline<O> {
         self.table.expire(now, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
+        self.detect(now);
+        self.try_out(now)?;
         if let Some(correlator) = &mut self.correlator {
             correlator.tick(now);
             logs::tell(correlator, &mut self.output, now)?;
         }
-        self.detect(now);
-        self.try_out(now)?;
         if let (Some(due), Some(interval)) = (self.next_summary(), self.settings.interval)
             && now >= due
         {
@@ -295,6 +301,9 @@ impl<O: Output> Pipeline<O> {
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
             self.handshakes.note(&connection);
+            if let Some(correlator) = &mut self.correlator {
+                correlator.ended(&connection);
+            }
             if !self.settings.filter.matches_connection(&connection.key) {
                 continue;
             }
@@ -357,11 +366,8 @@ impl<O: Output> Sink for Pipeline<O> {
         let view = self.table.apply(interface, delta, &mut ended);
         self.write_ended(&mut ended);
         self.ended = ended;
-        if self.table.activities_waiting() >= ACTIVITIES_MAX
-            && let Some(detectors) = &mut self.detectors
-        {
-            self.table
-                .activities_gone(|activity| detectors.activity(activity));
+        if self.table.activities_waiting() >= ACTIVITIES_MAX {
+            self.tell_gone();
         }
         let Some(view) = view else { return };
         if let Some(correlator) = &mut self.correlator {

@@ -50,10 +50,37 @@ pub fn replay<O: Output>(
 /// As [`replay`], and what the engines refuse.
 pub fn replay_through<O: Output, E: FrameEngine>(
     capture: &mut Capture,
+    open: impl FnMut(HookId) -> Result<E, KernelError>,
+    pipeline: &mut Pipeline<O>,
+    progress: impl FnMut(&Capture) -> bool,
+) -> Result<Vec<E>, ReplayError> {
+    let (engines, now) = play_through(capture, open, pipeline, progress)?;
+    pipeline.start(now);
+    pipeline.finish(now, &readings(&engines))?;
+    Ok(engines)
+}
+
+/// Plays a capture of which the pipeline is to see more than this: another one, or logs. Gives the time
+/// at which it ends.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub fn play<O: Output>(
+    capture: &mut Capture,
+    settings: &EngineSettings,
+    pipeline: &mut Pipeline<O>,
+) -> Result<WallTime, ReplayError> {
+    let open = |hook| Ok(HostEngine::new(hook, settings));
+    play_through(capture, open, pipeline, |_| true).map(|(_engines, now)| now)
+}
+
+fn play_through<O: Output, E: FrameEngine>(
+    capture: &mut Capture,
     mut open: impl FnMut(HookId) -> Result<E, KernelError>,
     pipeline: &mut Pipeline<O>,
     mut progress: impl FnMut(&Capture) -> bool,
-) -> Result<Vec<E>, ReplayError> {
+) -> Result<(Vec<E>, WallTime), ReplayError> {
     let mut engines: Vec<E> = Vec::new();
     let mut clock = TrafficClock::default();
     let mut frames: u64 = 0;
@@ -91,9 +118,7 @@ pub fn replay_through<O: Output, E: FrameEngine>(
     read(&mut engines, pipeline)
         .and_then(|()| engines.iter_mut().try_for_each(E::finish))
         .map_err(|error| ReplayError::at_end(error.into(), capture, frames))?;
-    pipeline.start(clock.now());
-    pipeline.finish(clock.now(), &readings(&engines))?;
-    Ok(engines)
+    Ok((engines, clock.now()))
 }
 
 #[inline]

@@ -5,6 +5,7 @@
 //! because a table is read twice: to learn, and to score.
 
 mod cell;
+mod counts;
 mod encode;
 mod input;
 mod scan;

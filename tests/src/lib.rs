@@ -13,5 +13,6 @@ pub mod replay;
 pub mod rulings;
 pub mod running;
 pub mod sourced;
+pub mod suricata;
 pub mod traffic;
 pub mod wire;

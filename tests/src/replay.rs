@@ -11,7 +11,7 @@ use netsec_user::correlate::{CorrelateSettings, Correlator};
 use netsec_user::decide::{Policy, Rules};
 use netsec_user::detect::DetectSettings;
 use netsec_user::filter::Filter;
-use netsec_user::log::{LogReader, Wanted};
+use netsec_user::log::{Decoder, LogReader, Wanted};
 use netsec_user::output::{JsonLines, Output, Sensor, Style, Text};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use netsec_user::replay::replay;
@@ -190,7 +190,7 @@ impl Play {
         let mut pipeline = Pipeline::new(settings, output);
         pipeline.rehearse(self.rules.clone(), Policy::default());
         if !self.logs.is_empty() {
-            let open = |log: &PathBuf| LogReader::open(log, Wanted::Everything, 0);
+            let open = |log: &PathBuf| LogReader::open(log, Decoder::new(Wanted::Everything));
             let logs = self.logs.iter().map(open).collect::<Result<_, _>>()?;
             pipeline.correlate(Correlator::new(CorrelateSettings::default()), logs);
         }

@@ -63,8 +63,9 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<String>>,
+    stdout: Option<JoinHandle<()>>,
     stderr: Option<JoinHandle<()>>,
+    written: Arc<Mutex<Vec<u8>>>,
     said: Arc<Mutex<String>>,
 }
 
@@ -91,7 +92,11 @@ impl Running {
             .spawn()
             .with_context(|| format!("{command:?}"))?;
         let said = Arc::new(Mutex::new(String::new()));
-        let stdout = child.stdout.take().map(|pipe| thread::spawn(|| read(pipe)));
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let stdout = child.stdout.take().map(|pipe| {
+            let written = Arc::clone(&written);
+            thread::spawn(move || read(pipe, &written))
+        });
         let stderr = child.stderr.take().map(|pipe| {
             let said = Arc::clone(&said);
             thread::spawn(move || {
@@ -106,6 +111,7 @@ impl Running {
             child,
             stdout,
             stderr,
+            written,
             said,
         })
     }
@@ -142,6 +148,37 @@ impl Running {
             .clone()
     }
 
+    /// Standard output so far, in whole lines.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&written);
+        let whole = text.rsplit_once('\n');
+        whole.map_or_else(String::new, |(whole, _)| whole.to_owned())
+    }
+
+    /// Waits for an event of a type on standard output, and gives the first.
+    ///
+    /// # Errors
+    ///
+    /// When none comes.
+    pub fn wait_event(&self, event_type: &str) -> Result<Value> {
+        let mut found = None;
+        wait_for(event_type, || {
+            let written = self.written();
+            let events = written
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            let mut events = events.filter(|event: &Value| {
+                event.get("event_type").and_then(Value::as_str) == Some(event_type)
+            });
+            found = events.next();
+            Ok(found.is_some())
+        })
+        .with_context(|| format!("{}{}", self.written(), self.said()))?;
+        found.with_context(|| format!("no {event_type}"))
+    }
+
     /// Sends a signal.
     ///
     /// # Errors
@@ -168,14 +205,17 @@ impl Running {
             thread::sleep(step);
             waited += step;
         };
-        let stdout = self.stdout.take().map(JoinHandle::join);
-        if let Some(stderr) = self.stderr.take() {
-            let read = stderr.join();
-            ensure!(read.is_ok(), "standard error was not read");
+        for reader in [self.stdout.take(), self.stderr.take()]
+            .into_iter()
+            .flatten()
+        {
+            let read = reader.join();
+            ensure!(read.is_ok(), "what was written was not read");
         }
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Outcome {
             status,
-            stdout: stdout.and_then(Result::ok).unwrap_or_default(),
+            stdout: String::from_utf8_lossy(&written).into_owned(),
             stderr: self.said(),
         })
     }
@@ -189,9 +229,11 @@ impl Drop for Running {
     }
 }
 
-fn read(mut pipe: ChildStdout) -> String {
-    let mut bytes = Vec::new();
-    // What came before an error is what the test wants to see.
-    drop(pipe.read_to_end(&mut bytes));
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Reads to the end; what came before an error is what the test wants to see.
+fn read(mut pipe: ChildStdout, written: &Mutex<Vec<u8>>) {
+    let mut bytes = [0; 1 << 16];
+    while let Ok(count @ 1..) = pipe.read(&mut bytes) {
+        let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.extend_from_slice(bytes.get(..count).unwrap_or_default());
+    }
 }

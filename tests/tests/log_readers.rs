@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use netsec_tests::data;
 use netsec_user::log::{
-    Detail, EventDetail, LogReader, Record, Tally, Tuple, Wanted, Zeek, decoder_noise,
+    Decoder, Detail, EventDetail, LogReader, Record, Tally, Tuple, Wanted, Zeek, decoder_noise,
 };
 use netsec_user::time::WallTime;
 
 fn read(file: &Path, mut each: impl FnMut(&Record<'_>)) -> anyhow::Result<Tally> {
-    let mut reader = LogReader::open(file, Wanted::Everything, 0)?;
+    let mut reader = LogReader::open(file, Decoder::new(Wanted::Everything))?;
     reader.for_each(|_, record| {
         each(record);
         Ok(ControlFlow::Continue(()))

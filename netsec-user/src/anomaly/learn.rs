@@ -112,22 +112,37 @@ pub fn learn(
     }
     let places = encoding.places(&names).map_err(in_file)?;
     let rows = encoded(&encoding, &places, &sample.rows);
-    let forest = Forest::grow(rows.view(), parameters, threads)?;
-    let calibration = Calibration::of(forest.scores(rows.view(), threads));
-    let model = Model {
-        features: encoding.features(),
-        encoding,
-        ranges: Range::all(&rows),
-        calibration,
-        parameters: *parameters,
-        rows: sample.rows.len() as u64,
-        forest,
-    };
     Ok(Learned {
-        model,
+        model: model_of(
+            Forest::grow(rows.view(), parameters, threads)?,
+            encoding,
+            &rows,
+            parameters,
+            threads,
+        ),
         scanned,
         left_out,
     })
+}
+
+/// A model from a forest and the rows that it was grown on.
+pub(super) fn model_of(
+    forest: Forest,
+    encoding: Encoding,
+    rows: &Array2<f64>,
+    parameters: &Parameters,
+    threads: NonZeroUsize,
+) -> Model {
+    let calibration = Calibration::of(forest.scores(rows.view(), threads));
+    Model {
+        features: encoding.features(),
+        encoding,
+        ranges: Range::all(rows),
+        calibration,
+        parameters: *parameters,
+        rows: rows.nrows() as u64,
+        forest,
+    }
 }
 
 /// Rows as a matrix, a feature a column.

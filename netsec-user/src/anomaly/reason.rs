@@ -4,6 +4,7 @@ use ndarray::ArrayView1;
 use serde::Serialize;
 
 use super::model::{Model, Range};
+use crate::features::Definition;
 use crate::output::number::Si;
 use crate::table::Unit;
 
@@ -44,9 +45,12 @@ impl Model {
             .map(|(((feature, range), value), contribution)| Reason {
                 text: match feature.unit {
                     Unit::Rarity => rare(&feature.name, cell(&feature.column), *value),
-                    unit @ (Unit::Number | Unit::Bytes | Unit::Seconds | Unit::TimeOfDay) => {
-                        unusual(&feature.name, unit, range, *value)
-                    }
+                    Unit::Flag => flag(&feature.name, range, *value),
+                    unit @ (Unit::Number
+                    | Unit::Bytes
+                    | Unit::Seconds
+                    | Unit::Share
+                    | Unit::TimeOfDay) => unusual(&feature.name, unit, range, *value),
                 },
                 feature: feature.name.clone(),
                 value: value.is_finite().then_some(*value),
@@ -94,6 +98,24 @@ fn unusual(name: &str, unit: Unit, range: &Range, value: f64) -> String {
     }
 }
 
+/// `first contact with this network`; else `flag_rst is set (usually not)`.
+fn flag(name: &str, range: &Range, value: f64) -> String {
+    if value.is_nan() {
+        return format!("{name} is missing");
+    }
+    let is_up = value >= 0.5;
+    let usually = match (range.low >= 0.5, range.high >= 0.5) {
+        (true, _) => "usually set",
+        (false, true) => "sometimes set",
+        (false, false) => "usually not",
+    };
+    match (is_up, Definition::phrase(name)) {
+        (true, Some(phrase)) => phrase.to_owned(),
+        (true, None) => format!("{name} is set ({usually})"),
+        (false, _) => format!("{name} is not set ({usually})"),
+    }
+}
+
 fn rare(name: &str, cell: Option<&str>, bits: f64) -> String {
     let shown = cell.map(printable).unwrap_or_default();
     if bits.is_nan() {
@@ -119,7 +141,8 @@ fn amount(unit: Unit, value: f64) -> String {
             let minutes = whole(value / 60.0);
             format!("{:02}:{:02} UTC", minutes / 60, minutes % 60)
         }
-        Unit::Bytes | Unit::Number | Unit::Rarity => short(value),
+        Unit::Share if (0.0..=1.0).contains(&value) => format!("{:.1} %", 100.0 * value),
+        Unit::Bytes | Unit::Number | Unit::Rarity | Unit::Share | Unit::Flag => short(value),
     }
 }
 
@@ -179,6 +202,32 @@ mod tests {
         assert_eq!(
             rare("proto.rarity", Some("icmp\x1b"), 10.0),
             "proto.rarity icmp\u{fffd} (in about 0.098 % of rows)"
+        );
+    }
+
+    #[test]
+    fn flags_and_shares_are_said_in_words() {
+        let never = Range {
+            low: 0.0,
+            high: 0.0,
+            ..RANGE
+        };
+        assert_eq!(
+            flag("first_contact_network", &never, 1.0),
+            "first contact with this network"
+        );
+        assert_eq!(
+            flag("flag_rst", &never, 1.0),
+            "flag_rst is set (usually not)"
+        );
+        let half = Range {
+            low: 0.0,
+            high: 0.5,
+            ..RANGE
+        };
+        assert_eq!(
+            unusual("source_failed_share", Unit::Share, &half, 0.6),
+            "source_failed_share above usual (60.0 %, usual 0.0 % to 50.0 %)"
         );
     }
 

@@ -9,7 +9,7 @@ use netsec_common::block::{BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
 use netsec_common::packet::protocol;
 use netsec_common::sample::Sampling;
 
-use self::view::{entry, standing, view};
+use self::view::{entry, incident, standing, view};
 use super::wire::{
     Added, Answer, Entry, Failure, ImportResult, ListName, PAGE, Request, Status, Terms, Verified,
     Why,
@@ -211,8 +211,15 @@ fn import(
 }
 
 fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
+    let incident = incident(desk, subject)?;
+    // Of an incident the rest is about its offender.
+    let offender = incident
+        .as_ref()
+        .map(|incident| incident.offender.to_string());
+    let subject = offender.as_deref().unwrap_or(subject);
     let mut why = Why {
         subject: subject.to_owned(),
+        incident,
         mode: mode_name(desk.table.mode()).to_owned(),
         ..Why::default()
     };

@@ -94,6 +94,7 @@ impl Pinned {
                 connections: &self.connections,
                 handshakes: &Handshakes::default(),
                 recent: &RecentTraffic::default(),
+                incidents: None,
             },
             now,
         };

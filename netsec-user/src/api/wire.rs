@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::output::IncidentView;
+
 /// Version of this module's types.
 pub const VERSION: u32 = 1;
 
@@ -115,9 +117,9 @@ pub enum Request {
         /// As for `import_begin`.
         terms: Terms,
     },
-    /// Why an address is blocked or not, or what a decision is.
+    /// Why an address is blocked or not, what speaks against it, or what a decision is.
     Why {
-        /// An address, or a decision's number.
+        /// An address, a decision's number, or an incident's name.
         subject: String,
     },
     /// Compare what is wanted with the kernel's table.
@@ -304,7 +306,7 @@ pub struct ImportResult {
     pub refused: Vec<(usize, String)>,
 }
 
-/// Why an address is blocked or not, or what a decision is.
+/// Why an address is blocked or not, what speaks against it, or what a decision is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// What was asked for.
@@ -317,6 +319,9 @@ pub struct Why {
     pub protected: Option<String>,
     /// Decisions about it, the latest first, with what became of them.
     pub history: Vec<DecisionView>,
+    /// What speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Box<IncidentView>>,
 }
 
 /// A decision and what became of it.

@@ -9,8 +9,8 @@ use crate::block::BlockSettings;
 use crate::decide::{DecideSettings, EnforceSettings};
 use crate::detect::DetectSettings;
 use crate::detect::settings::{
-    Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan, SuspiciousPort,
-    Threshold, TunnelDns, TunnelIcmp,
+    Anomaly, Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan,
+    SuspiciousPort, Threshold, TunnelDns, TunnelIcmp,
 };
 
 /// What stands above everything.
@@ -20,7 +20,7 @@ const HEAD: &str = "\
 ";
 
 /// The keys of each section that have an explanation.
-const SECTIONS: [(&str, &[Threshold]); 14] = [
+const SECTIONS: [(&str, &[Threshold]); 15] = [
     ("detect", DetectSettings::THRESHOLDS),
     ("detect.scan", Scan::THRESHOLDS),
     ("detect.flood", Flood::THRESHOLDS),
@@ -32,6 +32,7 @@ const SECTIONS: [(&str, &[Threshold]); 14] = [
     ("detect.suspicious_port", SuspiciousPort::THRESHOLDS),
     ("detect.tunnel_dns", TunnelDns::THRESHOLDS),
     ("detect.tunnel_icmp", TunnelIcmp::THRESHOLDS),
+    ("detect.anomaly", Anomaly::THRESHOLDS),
     ("block", BlockSettings::THRESHOLDS),
     ("decide", DecideSettings::THRESHOLDS),
     ("enforce", EnforceSettings::THRESHOLDS),

@@ -59,6 +59,12 @@ impl Activity {
             && self.first_tcp_flags.1 & (tcp::SYN | tcp::ACK) == tcp::SYN | tcp::ACK
     }
 
+    /// What came of opening the connection, as far as is known by its last packet.
+    #[must_use]
+    pub fn so_far(&self) -> Option<Outcome> {
+        outcome(&self.connection, self.ended.is_some(), self.connection.end)
+    }
+
     /// Whether packets went both ways so that the originator's address is no forgery: it answered
     /// what only it could have received. Without TCP that is likely, and not certain.
     #[must_use]

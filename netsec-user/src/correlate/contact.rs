@@ -203,7 +203,7 @@ mod tests {
             "id.resp_p":4444,"proto":"tcp","conn_state":"{state}","history":"{history}"}}"#
         )
         .replace('\n', "");
-        let mut decoder = Decoder::new(Wanted::Everything, 0);
+        let mut decoder = Decoder::new(Wanted::Everything);
         let Line::Record(record) = decoder.decode(row.as_bytes()) else {
             panic!("{row}");
         };

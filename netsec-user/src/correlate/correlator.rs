@@ -6,10 +6,12 @@ use serde::Deserialize;
 
 use super::disagreement::{Disagreement, Disagreements};
 use super::evidence::{Evidence, Witness};
-use super::incident::{Incident, IncidentSettings, Incidents};
+use super::incident::Incident;
+use super::incidents::{IncidentSettings, Incidents};
 use super::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined};
 use super::row::Row;
 use super::site::Site;
+use crate::connection::Connection;
 use crate::event::FlowDelta;
 use crate::log::Record;
 use crate::time::WallTime;
@@ -28,6 +30,10 @@ pub struct CorrelateSettings {
     pub join: JoinSettings,
     /// When evidence is an incident.
     pub incident: IncidentSettings,
+    /// Whether there are no logs: incidents are gathered from what netsec itself sees, to be asked
+    /// for, and nothing is told.
+    #[serde(skip)]
+    pub silent: bool,
 }
 
 /// Something worth saying.
@@ -51,6 +57,7 @@ pub enum Told {
 #[derive(Debug)]
 pub struct Correlator {
     site: Site,
+    silent: bool,
     join: Join,
     incidents: Incidents,
     disagreements: Disagreements,
@@ -64,6 +71,7 @@ impl Correlator {
     pub fn new(settings: CorrelateSettings) -> Self {
         Self {
             site: settings.site,
+            silent: settings.silent,
             join: Join::new(settings.join),
             incidents: Incidents::new(settings.incident),
             disagreements: Disagreements::default(),
@@ -75,7 +83,15 @@ impl Correlator {
     /// Takes what a flow counted, see [`Join::delta`].
     pub fn delta(&mut self, delta: &FlowDelta, oriented: &FlowKey, opened: bool) {
         self.now = self.now.max(delta.last);
-        self.join.delta(delta, oriented, opened);
+        if !self.silent {
+            self.join.delta(delta, oriented, opened);
+        }
+        self.incidents.delta(delta, oriented, opened);
+    }
+
+    /// Takes a connection that ended.
+    pub fn ended(&mut self, connection: &Connection) {
+        self.incidents.ended(connection, &self.site);
     }
 
     /// Takes a record of a log.
@@ -90,7 +106,7 @@ impl Correlator {
 
     /// Takes what a detector found.
     pub fn finding(&mut self, finding: &impl Witness) {
-        if let Some(evidence) = finding.evidence() {
+        if let Some(evidence) = finding.evidence(&self.site) {
             self.weigh(evidence, None);
         }
     }
@@ -121,7 +137,9 @@ impl Correlator {
         let last = incidents
             .into_iter()
             .map(|incident| Told::Final(Box::new(incident.clone())));
-        self.told.extend(last);
+        if !self.silent {
+            self.told.extend(last);
+        }
         if self.join.counts().rows > 0 {
             let counts = self.join.counts().clone();
             self.told.push(Told::Counts(Box::new(counts)));
@@ -133,10 +151,10 @@ impl Correlator {
         std::mem::take(&mut self.told)
     }
 
-    /// The incidents so far, the riskiest first.
+    /// The incidents so far.
     #[must_use]
-    pub fn incidents(&self) -> Vec<&Incident> {
-        self.incidents.reported()
+    pub const fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     /// What became of rows.
@@ -164,7 +182,7 @@ impl Correlator {
             }
             JoinOutcome::Waits => return,
         };
-        let evidence = row.evidence();
+        let evidence = row.evidence(&self.site);
         // Rows on ordinary connections are joined and counted; a line each would say little.
         let is_said = row.alert().is_some() || matches!(row.says, super::row::Says::Notice { .. });
         if is_said {
@@ -179,8 +197,9 @@ impl Correlator {
         }
     }
 
-    fn weigh(&mut self, evidence: Evidence, connection: Option<&crate::connection::Connection>) {
-        if let Some(incident) = self.incidents.add(evidence, connection) {
+    fn weigh(&mut self, evidence: Evidence, connection: Option<&Connection>) {
+        let news = self.incidents.add(evidence, connection);
+        if let Some(incident) = news.filter(|_| !self.silent) {
             self.told.push(Told::Incident(Box::new(incident.clone())));
         }
     }

@@ -1,44 +1,28 @@
 //! Evidence gathered by offender, and what it adds up to.
 
+mod id;
 mod risk;
+mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-use serde::Deserialize;
-
+pub use self::id::{IncidentId, NoIncidentId};
 pub use self::risk::{Risk, Term};
+pub use self::traffic::Traffic;
 
-use super::contact::Outcome;
-use super::evidence::{Evidence, EvidenceKind};
-use crate::connection::{Connection, Side};
+use super::evidence::{Evidence, EvidenceKind, Observer};
+use crate::connection::Connection;
+use crate::finding::{Kind, Severity, State};
 use crate::time::WallTime;
 
 /// Entries of a timeline that are kept from its beginning; the rest is the latest.
 const TIMELINE_FIRST: usize = 16;
 /// Entries of a timeline.
 const TIMELINE_MAX: usize = 64;
-/// Victims and signatures of one offender that are told apart.
-const DISTINCT_MAX: usize = 1024;
-
-/// When evidence is an incident.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IncidentSettings {
-    /// Risk from which on an offender is reported, 0 to 100.
-    pub risk_min: u8,
-    /// Offenders that are kept; beyond it the one of the least risk goes.
-    pub offenders_max: usize,
-}
-
-impl Default for IncidentSettings {
-    fn default() -> Self {
-        Self {
-            risk_min: 20,
-            offenders_max: 10_000,
-        }
-    }
-}
+/// Victims, signatures, notices and findings of one offender that are told apart: an offender takes
+/// 100 KiB at most.
+const DISTINCT_MAX: usize = 256;
 
 /// What speaks against one offender.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +31,8 @@ pub struct Incident {
     pub offender: IpAddr,
     /// Whether it may be called an attacker: it is neither local nor trusted.
     pub is_attacker: bool,
+    /// The evidence that came first; with the offender it names the incident.
+    begin: WallTime,
     /// First and last evidence.
     pub times: (WallTime, WallTime),
     /// Alerts that are no noise.
@@ -59,27 +45,41 @@ pub struct Incident {
     pub signatures: BTreeMap<u64, String>,
     /// Zeek's notices by kind.
     pub notices: BTreeMap<String, u64>,
-    /// Findings of netsec's detectors: the best score of each.
-    pub findings: BTreeMap<String, f64>,
-    /// Tries that were refused, not answered or given up.
-    pub attempts: u64,
-    /// Connections in which both sides spoke.
-    pub contacts: u64,
+    /// Findings of netsec's detectors, by the campaign's number.
+    pub findings: BTreeMap<u64, Found>,
+    /// Its connections, by who tells of them.
+    pub contacts: BTreeMap<Observer, Contacts>,
+    /// Whether anybody answered it, where that is known.
+    pub answered: Option<bool>,
     /// Whom it was done to.
     pub victims: BTreeSet<IpAddr>,
-    /// What netsec counted of the connections that evidence was joined to: of the originators and of
-    /// the responders, as of the latest look.
+    /// What netsec counted of the connections that evidence was joined to and, live, of all that it
+    /// has had since.
     pub traffic: Traffic,
-    /// What happened, in order of arrival.
+    /// What happened, in order of time.
     pub timeline: VecDeque<Moment>,
     /// Entries that the timeline has no room for.
     pub timeline_left_out: u64,
 }
 
-/// Counters of the connections of an incident.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    connections: BTreeMap<(WallTime, netsec_common::packet::FlowKey), (Side, Side)>,
+/// What a detector found, as of its latest step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub kind: Kind,
+    /// How much it matters, at its worst.
+    pub severity: Severity,
+    /// In words, with the figures.
+    pub message: String,
+}
+
+/// Connections that an offender began, as one observer has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contacts {
+    /// Tries that were refused, not answered or given up.
+    pub attempts: u64,
+    /// Connections in which both sides spoke.
+    pub contacts: u64,
 }
 
 /// An entry of a timeline.
@@ -93,109 +93,12 @@ pub struct Moment {
     pub kind: EvidenceKind,
 }
 
-/// All incidents.
-#[derive(Debug)]
-pub struct Incidents {
-    settings: IncidentSettings,
-    offenders: HashMap<IpAddr, Entry>,
-    evicted: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    incident: Incident,
-    /// Risk that was reported last.
-    told: Option<u8>,
-}
-
-impl Incidents {
-    /// None yet.
-    #[must_use]
-    pub fn new(settings: IncidentSettings) -> Self {
-        Self {
-            settings,
-            offenders: HashMap::new(),
-            evicted: 0,
-        }
-    }
-
-    /// Takes evidence, and what was counted of its connection, if that is known. Gives the incident
-    /// when its risk has passed the limit, or has grown by ten since it was given last.
-    pub fn add(
-        &mut self,
-        evidence: Evidence,
-        connection: Option<&Connection>,
-    ) -> Option<&Incident> {
-        let offender = evidence.offender;
-        if !self.offenders.contains_key(&offender) {
-            self.make_room();
-        }
-        let entry = self.offenders.entry(offender).or_insert_with(|| Entry {
-            incident: Incident::new(&evidence),
-            told: None,
-        });
-        entry.incident.add(evidence, connection);
-        let risk = entry.incident.risk().total();
-        let is_news = risk >= self.settings.risk_min
-            && entry
-                .told
-                .is_none_or(|told| risk >= told.saturating_add(10));
-        if !is_news {
-            return None;
-        }
-        entry.told = Some(risk);
-        Some(&entry.incident)
-    }
-
-    /// The incidents at or above the limit, the riskiest first.
-    #[must_use]
-    pub fn reported(&self) -> Vec<&Incident> {
-        let mut incidents: Vec<_> = self
-            .offenders
-            .values()
-            .map(|entry| (entry.incident.risk().total(), &entry.incident))
-            .filter(|(risk, _)| *risk >= self.settings.risk_min)
-            .collect();
-        incidents.sort_by_key(|(risk, incident)| (std::cmp::Reverse(*risk), incident.offender));
-        incidents
-            .into_iter()
-            .map(|(_, incident)| incident)
-            .collect()
-    }
-
-    /// Offenders that had to make room.
-    #[must_use]
-    pub const fn evicted(&self) -> u64 {
-        self.evicted
-    }
-
-    /// Drops the sixteenth of the offenders with the least risk, so that a flood of forged sources
-    /// with one alert each cannot push out one with many.
-    fn make_room(&mut self) {
-        if self.offenders.len() < self.settings.offenders_max {
-            return;
-        }
-        let mut order: Vec<_> = self
-            .offenders
-            .values()
-            .map(|Entry { incident, .. }| {
-                (incident.risk().total(), incident.times.1, incident.offender)
-            })
-            .collect();
-        order.sort_unstable();
-        let count = (order.len() / 16).max(1);
-        for (_, _, address) in order.into_iter().take(count) {
-            self.offenders.remove(&address);
-            self.evicted += 1;
-        }
-    }
-}
-
 impl Incident {
-    fn new(evidence: &Evidence) -> Self {
+    pub(super) fn new(evidence: &Evidence) -> Self {
         Self {
             offender: evidence.offender,
             is_attacker: evidence.is_attacker,
+            begin: evidence.time,
             times: (evidence.time, evidence.time),
             alerts: 0,
             noise: 0,
@@ -203,8 +106,8 @@ impl Incident {
             signatures: BTreeMap::new(),
             notices: BTreeMap::new(),
             findings: BTreeMap::new(),
-            attempts: 0,
-            contacts: 0,
+            contacts: BTreeMap::new(),
+            answered: None,
             victims: BTreeSet::new(),
             traffic: Traffic::default(),
             timeline: VecDeque::new(),
@@ -212,10 +115,15 @@ impl Incident {
         }
     }
 
-    fn add(&mut self, evidence: Evidence, connection: Option<&Connection>) {
+    pub(super) fn add(&mut self, evidence: Evidence, connection: Option<&Connection>) {
         let Evidence {
-            time, victim, kind, ..
+            time,
+            victim,
+            answered,
+            kind,
+            ..
         } = evidence;
+        self.answered = self.answered.max(answered);
         self.times = (self.times.0.min(time), self.times.1.max(time));
         if self.victims.len() < DISTINCT_MAX {
             self.victims.extend(victim);
@@ -230,35 +138,88 @@ impl Incident {
                 signature,
                 severity,
                 ..
-            } => {
-                self.alerts += 1;
-                self.severity = self.severity.min(*severity);
-                if self.signatures.len() < DISTINCT_MAX {
-                    self.signatures.insert(*sid, signature.clone());
+            } => self.alerted(*sid, signature, *severity),
+            EvidenceKind::Notice { note, .. } => {
+                if self.notices.len() < DISTINCT_MAX || self.notices.contains_key(note) {
+                    *self.notices.entry(note.clone()).or_default() += 1;
                 }
             }
-            EvidenceKind::Notice { note, .. } => {
-                *self.notices.entry(note.clone()).or_default() += 1;
+            EvidenceKind::Contact(outcome, observer) => {
+                let seen = self.contacts.entry(*observer).or_default();
+                if outcome.is_contact() {
+                    seen.contacts += 1;
+                } else {
+                    seen.attempts += 1;
+                }
             }
-            EvidenceKind::Contact(Outcome::Established) => self.contacts += 1,
-            EvidenceKind::Contact(_) => self.attempts += 1,
-            EvidenceKind::Finding { name, score, .. } => {
-                let best = self.findings.entry(name.clone()).or_default();
-                *best = best.max(*score);
-            }
+            EvidenceKind::Finding {
+                id,
+                kind,
+                severity,
+                message,
+                ..
+            } => self.found(*id, *kind, *severity, message),
         }
-        // Connections are too many for a timeline; they are counted.
-        if !matches!(kind, EvidenceKind::Contact(_)) {
+        // Connections, and the steps between a campaign's begin and end, are too many for a timeline.
+        let is_step = matches!(
+            kind,
+            EvidenceKind::Contact(..)
+                | EvidenceKind::Finding {
+                    state: State::Update,
+                    ..
+                }
+        );
+        if !is_step {
             self.remember(Moment { time, victim, kind });
         }
     }
 
+    fn alerted(&mut self, sid: u64, signature: &str, severity: u8) {
+        self.alerts += 1;
+        self.severity = self.severity.min(severity);
+        if self.signatures.len() < DISTINCT_MAX {
+            self.signatures.insert(sid, signature.to_owned());
+        }
+    }
+
+    fn found(&mut self, id: u64, kind: Kind, severity: Severity, message: &str) {
+        if self.findings.len() >= DISTINCT_MAX && !self.findings.contains_key(&id) {
+            return;
+        }
+        let known = self.findings.get(&id).map(|known| known.severity);
+        let found = Found {
+            kind,
+            severity: known.map_or(severity, |known| known.max(severity)),
+            message: message.to_owned(),
+        };
+        self.findings.insert(id, found);
+    }
+
+    /// Logs are read one after another, and alerts come late: what is told last may have been first.
     fn remember(&mut self, moment: Moment) {
-        if self.timeline.len() >= TIMELINE_MAX {
+        let later = self.timeline.iter().rev();
+        let later = later.take_while(|known| known.time > moment.time).count();
+        self.timeline.insert(self.timeline.len() - later, moment);
+        if self.timeline.len() > TIMELINE_MAX {
             self.timeline.remove(TIMELINE_FIRST);
             self.timeline_left_out += 1;
         }
-        self.timeline.push_back(moment);
+    }
+
+    /// A name for it, the same in every run over the same evidence: `i` and 13 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> IncidentId {
+        IncidentId::new(self.offender, self.begin)
+    }
+
+    /// Tries and connections, as the observer has them that tells of most.
+    #[must_use]
+    pub fn most_contacts(&self) -> Contacts {
+        let most = |pick: fn(&Contacts) -> u64| self.contacts.values().map(pick).max();
+        Contacts {
+            attempts: most(|seen| seen.attempts).unwrap_or_default(),
+            contacts: most(|seen| seen.contacts).unwrap_or_default(),
+        }
     }
 
     /// What it adds up to.
@@ -267,42 +228,3 @@ impl Incident {
         Risk::of(self)
     }
 }
-
-impl Traffic {
-    fn set(&mut self, connection: &Connection) {
-        let key = (connection.start, connection.key);
-        if self.connections.len() < DISTINCT_MAX || self.connections.contains_key(&key) {
-            let sides = (connection.originator, connection.responder);
-            self.connections.insert(key, sides);
-        }
-    }
-
-    /// Connections that evidence was joined to.
-    #[must_use]
-    pub fn connections(&self) -> u64 {
-        self.connections.len() as u64
-    }
-
-    /// Packets and bytes of the originators, and of the responders.
-    #[must_use]
-    pub fn totals(&self) -> (Side, Side) {
-        let mut totals = (Side::default(), Side::default());
-        for (originator, responder) in self.connections.values() {
-            for (total, side) in [(&mut totals.0, originator), (&mut totals.1, responder)] {
-                total.packets += side.packets;
-                total.bytes += side.bytes;
-            }
-        }
-        totals
-    }
-
-    /// Whether both sides spoke in one of them: the offender's address is no forgery then.
-    #[must_use]
-    pub fn is_two_way(&self) -> bool {
-        let mut sides = self.connections.values();
-        sides.any(|(originator, responder)| originator.packets > 0 && responder.packets > 0)
-    }
-}
-
-#[cfg(test)]
-mod tests;

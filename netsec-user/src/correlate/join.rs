@@ -14,8 +14,8 @@ use std::time::Duration;
 use netsec_common::packet::FlowKey;
 use serde::Deserialize;
 
-pub(super) use self::seen::Seen;
-use self::seen::{keys_of, without_vlan};
+use self::seen::keys_of;
+pub(super) use self::seen::{Seen, count, nothing_of, without_vlan};
 use super::row::{Origin, Row};
 use crate::connection::{Connection, canonical, community_id};
 use crate::event::FlowDelta;
@@ -186,10 +186,10 @@ impl Join {
                 ids.extend(id_of(self.settings.community_seed, &key));
             }
             self.kept += 1;
-            list.push_back(Seen::new(delta.hook, oriented, delta.first));
+            list.push_back(Seen::new(nothing_of(delta, &oriented)));
         }
         if let Some(seen) = list.back_mut() {
-            seen.add(delta, &oriented);
+            count(&mut seen.connection, delta, &oriented);
         }
     }
 

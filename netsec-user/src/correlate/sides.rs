@@ -89,7 +89,7 @@ mod tests {
         let line = format!(
             r#"{{"timestamp":"2021-06-06T15:59:46Z","event_type":"alert","src_ip":"{source}","src_port":1,"dest_ip":"{destination}","dest_port":2,"proto":"TCP"{direction},"alert":{{"signature_id":7{extra}}}}}"#
         );
-        let mut decoder = Decoder::new(Wanted::Alerts, 0);
+        let mut decoder = Decoder::new(Wanted::Alerts);
         let Line::Record(Record::Event(event)) = decoder.decode(line.as_bytes()) else {
             panic!("{line}");
         };

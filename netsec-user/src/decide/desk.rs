@@ -13,6 +13,7 @@ use super::book::{Book, Standing};
 use super::policy::{Caps, Policy};
 use crate::block::{Block, BlockState, Enforcer};
 use crate::connection::{ConnectionTable, Handshakes, RecentTraffic};
+use crate::correlate::Incidents;
 use crate::guard::blast::{Cut, cut};
 use crate::guard::{Facts, Guard};
 use crate::journal::{Decision, EventKind, Wanted};
@@ -65,6 +66,8 @@ pub struct Traffic<'a> {
     pub handshakes: &'a Handshakes,
     /// Bytes of the last minute.
     pub recent: &'a RecentTraffic,
+    /// What speaks against whom, where somebody gathers it.
+    pub incidents: Option<&'a Incidents>,
 }
 
 /// Takes decisions at a moment.

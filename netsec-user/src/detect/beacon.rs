@@ -153,6 +153,8 @@ fn sighting(pair: Pair, contacts: &Contacts, context: Context<'_>) -> Option<Sig
         service: Some((number, Some(port))),
         start: contacts.first,
         last: contacts.last,
+        // A day is scored at once, so that the next contacts would be more of the same.
+        window: settings.window.get(),
         evidence: Evidence::new()
             .number("score", score.total)
             .number("interval_score", score.intervals)

@@ -8,7 +8,7 @@ use crate::connection::KeyHash;
 use crate::time::WallTime;
 
 /// What decides whether an entry is kept when room is needed.
-pub(super) trait Kept {
+pub(crate) trait Kept {
     /// How much would be lost with it. A source of a flood that was seen once has 1; something
     /// that recurs has more, and outlives any number of those.
     fn rank(&self) -> usize;
@@ -20,14 +20,14 @@ pub(super) trait Kept {
 /// A map of at most `max` entries. When it is full the sixteenth of them goes that has the lowest
 /// rank and, among equals, was not seen for longest; so making room costs little an entry.
 #[derive(Debug)]
-pub(super) struct Bounded<K, V> {
+pub(crate) struct Bounded<K, V> {
     entries: IndexMap<K, V, KeyHash>,
     max: usize,
     evicted: u64,
 }
 
 impl<K: Hash + Eq, V: Kept> Bounded<K, V> {
-    pub(super) fn new(max: usize, hash: &KeyHash) -> Self {
+    pub(crate) fn new(max: usize, hash: &KeyHash) -> Self {
         Self {
             entries: IndexMap::with_hasher(hash.clone()),
             max: max.max(1),
@@ -36,36 +36,36 @@ impl<K: Hash + Eq, V: Kept> Bounded<K, V> {
     }
 
     /// Entries that were put out to make room.
-    pub(super) const fn evicted(&self) -> u64 {
+    pub(crate) const fn evicted(&self) -> u64 {
         self.evicted
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key)
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key)
     }
 
     /// The entry of this key, made when there is none.
-    pub(super) fn entry(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
+    pub(crate) fn entry(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
         if self.entries.len() >= self.max && !self.entries.contains_key(&key) {
             self.make_room();
         }
         self.entries.entry(key).or_insert_with(new)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
     }
 

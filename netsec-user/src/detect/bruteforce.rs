@@ -191,6 +191,7 @@ fn sighting(pair: Pair, attempts: &Attempts, settings: &Bruteforce) -> Option<Si
         service: Some((number, Some(port))),
         start: attempts.first,
         last: attempts.last,
+        window: window.get(),
         evidence: Evidence::new()
             .count("attempts", attempts.count)
             .number("seconds", time.as_secs_f64())

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::DetectSettings;
 use super::sighting::{Sighting, Subject, is_flood};
-use crate::finding::{Finding, Kind, Party, Severity, State, campaign_id};
+use crate::finding::{Figure, Finding, Kind, Party, Severity, State, campaign_id};
 use crate::time::WallTime;
 
 /// Longest time that a slow campaign is waited for: an hour.
@@ -29,6 +29,8 @@ struct Campaign {
     sighting: Sighting,
     /// Looks at which something of it was seen.
     seen: i64,
+    /// Longest time between two of them.
+    longest_gap_ns: i64,
     told: WallTime,
     told_severity: Severity,
 }
@@ -88,6 +90,7 @@ impl Campaigns {
                 now,
             ),
             seen: 1,
+            longest_gap_ns: 0,
             told: now,
             told_severity: sighting.severity,
             sighting,
@@ -105,7 +108,9 @@ impl Campaigns {
             } else {
                 quiet_ns.max(campaign.patience_ns())
             };
-            let keep = now.ns_since(campaign.sighting.last) < limit;
+            let quiet = now.since(campaign.sighting.last);
+            let keep =
+                now.ns_since(campaign.sighting.last) < limit || quiet < campaign.sighting.window;
             if !keep {
                 tell(campaign.finding(State::End));
             }
@@ -137,25 +142,32 @@ impl Campaigns {
 impl Campaign {
     /// Takes the newest figures; what it began with, and the worst it was, stay.
     fn grow(&mut self, newer: Sighting) {
+        let gap_ns = newer.last.ns_since(self.sighting.last);
+        self.longest_gap_ns = self.longest_gap_ns.max(gap_ns);
+        let window = self.sighting.window.max(newer.window);
         let start = self.sighting.start.min(newer.start);
         let last = self.sighting.last.max(newer.last);
         let severity = self.sighting.severity.max(newer.severity);
         let proven = self.sighting.proven || newer.proven;
-        // A flood that wanes is still the flood it was: its peak is what counts.
-        let keep = is_flood(newer.kind) && rate(&newer) < rate(&self.sighting);
+        // A flood that wanes is still the flood it was: its peak is what counts. So is the strangest
+        // of strange connections.
+        let keep = weight(&newer) < weight(&self.sighting);
         if !keep {
             self.sighting = newer;
         }
+        self.sighting.window = window;
         self.sighting.start = start;
         self.sighting.last = last;
         self.sighting.severity = severity;
         self.sighting.proven = proven;
     }
 
-    /// Three times the mean time between two sightings: a slow scan is one campaign.
+    /// Three times the longest time between two sightings, or the mean time: a slow scan is one
+    /// campaign.
     fn patience_ns(&self) -> i64 {
         let time = self.sighting.last.ns_since(self.sighting.start);
-        (time / self.seen).saturating_mul(3).min(PATIENCE_MAX_NS)
+        let gap = self.longest_gap_ns.max(time / self.seen);
+        gap.saturating_mul(3).min(PATIENCE_MAX_NS)
     }
 
     fn finding(&self, state: State) -> Finding {
@@ -168,9 +180,15 @@ impl Campaign {
             service,
             start,
             last,
+            window: _,
             evidence,
             message,
         } = self.sighting.clone();
+        let evidence = if kind == Kind::Anomaly {
+            evidence.count("connections", self.seen.unsigned_abs())
+        } else {
+            evidence
+        };
         Finding {
             id: self.id,
             kind,
@@ -188,9 +206,19 @@ impl Campaign {
     }
 }
 
-fn rate(sighting: &Sighting) -> u64 {
-    match sighting.evidence.get("packets_per_second") {
-        Some(crate::finding::Figure::Count(rate)) => *rate,
-        _ => 0,
+/// What the figures of a flood or an anomaly are worth, to keep the most telling; zero of others,
+/// whose newest figures are the ones that count.
+fn weight(sighting: &Sighting) -> f64 {
+    let name = if is_flood(sighting.kind) {
+        "packets_per_second"
+    } else if sighting.kind == Kind::Anomaly {
+        "score"
+    } else {
+        return 0.0;
+    };
+    match sighting.evidence.get(name) {
+        Some(Figure::Count(rate)) => *rate as f64,
+        Some(Figure::Number(score)) => *score,
+        Some(Figure::Text(_) | Figure::List(_) | Figure::Flag(_)) | None => 0.0,
     }
 }

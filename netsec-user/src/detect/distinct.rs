@@ -13,7 +13,7 @@ const BITS: u32 = 10;
 /// Never more than 1 KiB. Values are hashed without a secret: who sends chosen values can make
 /// the estimate wrong, not the memory grow.
 #[derive(Clone, Debug)]
-pub(super) enum Distinct {
+pub(crate) enum Distinct {
     Few(Vec<u64>),
     Many(Box<[u8]>),
 }
@@ -26,7 +26,7 @@ impl Default for Distinct {
 
 impl Distinct {
     /// Adds a value; whether it may be a new one.
-    pub(super) fn insert(&mut self, value: u64) {
+    pub(crate) fn insert(&mut self, value: u64) {
         let hash = mix(0x5eed, value);
         match self {
             Self::Few(hashes) if hashes.contains(&hash) => {}
@@ -48,7 +48,7 @@ impl Distinct {
         clippy::cast_sign_loss,
         reason = "an estimate is positive and far below 2^53"
     )]
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let registers = match self {
             Self::Few(hashes) => return hashes.len() as u64,
             Self::Many(registers) => registers,

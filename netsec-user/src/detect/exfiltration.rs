@@ -1,6 +1,7 @@
 //! Exfiltration: more goes out to one host than comes in, and than is usual.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use indexmap::IndexSet;
 
@@ -170,6 +171,7 @@ fn sighting(
         service: None,
         start: transfer.begin,
         last: transfer.last,
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .count("bytes_out", transfer.out)
             .count("bytes_in", transfer.back)

@@ -1,6 +1,7 @@
 //! Lateral movement: new ways inside the network, on ports that administrators use.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Context;
 use super::bounded::{Bounded, Kept};
@@ -138,6 +139,7 @@ fn after_scan(activity: &Activity, scan: Severity) -> Sighting {
         service: None,
         start: activity.connection.start,
         last: activity.connection.end,
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .count("port", port.into())
             .flag("first_contact", true)
@@ -182,6 +184,7 @@ fn fan_out(
         service: None,
         start: first,
         last: reached.last.max(activity.connection.end),
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .count("new_hosts", hosts.len() as u64)
             .list("ports", ports.iter().map(u16::to_string))

@@ -1,8 +1,8 @@
 //! The detectors by name, for people.
 
 use super::settings::{
-    Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan, SuspiciousPort,
-    Threshold, TunnelDns, TunnelIcmp,
+    Anomaly, Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan,
+    SuspiciousPort, Threshold, TunnelDns, TunnelIcmp,
 };
 use crate::finding::Kind;
 
@@ -20,7 +20,7 @@ pub struct Detector {
 }
 
 /// All detectors.
-pub const DETECTORS: [Detector; 10] = [
+pub const DETECTORS: [Detector; 11] = [
     Detector {
         name: "scan",
         what: "ports, hosts and protocols tried without success: SYN, connect, FIN, NULL, XMAS, ACK, \
@@ -88,5 +88,11 @@ pub const DETECTORS: [Detector; 10] = [
         what: "echoes that are large and fast, or answered with something else",
         kinds: &[Kind::TunnelIcmp],
         thresholds: TunnelIcmp::THRESHOLDS,
+    },
+    Detector {
+        name: "anomaly",
+        what: "connections unlike those that the model was learned from (--model)",
+        kinds: &[Kind::Anomaly],
+        thresholds: Anomaly::THRESHOLDS,
     },
 ];

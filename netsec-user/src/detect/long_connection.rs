@@ -1,5 +1,7 @@
 //! Connections that stay for hours.
 
+use std::time::Duration;
+
 use netsec_common::packet::protocol;
 
 use super::Context;
@@ -37,6 +39,7 @@ pub(super) fn sighting(activity: &Activity, context: Context<'_>) -> Option<Sigh
         service: Some((key.protocol(), Some(port))),
         start: connection.start,
         last: connection.end,
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .number("seconds", age.as_secs_f64())
             .count("bytes_sent", sent)

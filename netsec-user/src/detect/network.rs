@@ -58,7 +58,7 @@ impl Range {
 }
 
 /// An address as a word, for counting different ones.
-pub(super) fn word(address: IpAddr) -> u64 {
+pub(crate) fn word(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         IpAddr::V6(v6) => {

@@ -12,8 +12,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::list::{
-    Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan, SuspiciousPort,
-    TunnelDns, TunnelIcmp,
+    Anomaly, Beacon, Bruteforce, Exfiltration, Flood, LateralMovement, LongConnection, Scan,
+    SuspiciousPort, TunnelDns, TunnelIcmp,
 };
 pub use self::table::Threshold;
 pub(crate) use self::table::section;
@@ -55,6 +55,8 @@ pub struct DetectSettings {
     pub tunnel_dns: TunnelDns,
     /// Section `[detect.tunnel_icmp]`.
     pub tunnel_icmp: TunnelIcmp,
+    /// Section `[detect.anomaly]`.
+    pub anomaly: Anomaly,
 }
 
 impl DetectSettings {
@@ -121,6 +123,7 @@ impl Default for DetectSettings {
             suspicious_port: SuspiciousPort::default(),
             tunnel_dns: TunnelDns::default(),
             tunnel_icmp: TunnelIcmp::default(),
+            anomaly: Anomaly::default(),
         }
     }
 }

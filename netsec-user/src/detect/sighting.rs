@@ -1,6 +1,7 @@
 //! What a detector sees at one moment; campaigns are made of these.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::finding::{Evidence, Kind, Party, Severity};
 use crate::time::WallTime;
@@ -16,6 +17,9 @@ pub(super) struct Sighting {
     pub(super) service: Option<(u8, Option<u16>)>,
     pub(super) start: WallTime,
     pub(super) last: WallTime,
+    /// Time in which its figures were counted: so long the campaign is not over, as one more packet
+    /// would be seen as more of it.
+    pub(super) window: Duration,
     pub(super) evidence: Evidence,
     pub(super) message: String,
 }
@@ -34,11 +38,13 @@ impl Sighting {
     pub(super) fn subject(&self) -> Subject {
         let victim = self.victim.host();
         let by_victim = is_flood(self.kind) && victim.is_some();
+        let by_service = self.kind != Kind::Anomaly;
         Subject {
             kind: self.kind,
             attacker: self.attacker.host().filter(|_| !by_victim),
             victim,
-            service: self.service,
+            // One strange thing after the other between two hosts is one campaign.
+            service: self.service.filter(|_| by_service),
         }
     }
 }

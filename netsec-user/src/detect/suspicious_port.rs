@@ -1,5 +1,7 @@
 //! Conversations on ports that malware is known for.
 
+use std::time::Duration;
+
 use netsec_common::packet::protocol;
 
 use super::Context;
@@ -101,6 +103,7 @@ pub(super) fn sighting(activity: &Activity, context: Context<'_>) -> Option<Sigh
         service: Some((key.protocol(), Some(port))),
         start: activity.connection.start,
         last: activity.connection.end,
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .text("known_for", known)
             .flag("handshake_seen", activity.is_handshake())

@@ -6,6 +6,7 @@
 mod domain;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use indexmap::IndexSet;
 use netsec_common::packet::protocol;
@@ -190,6 +191,7 @@ impl Names {
             service: Some((protocol::UDP, Some(PORT))),
             start: self.first,
             last: self.last,
+            window: Duration::ZERO,
             evidence: Evidence::new()
                 .text("domain", domain)
                 .count("names", distinct)

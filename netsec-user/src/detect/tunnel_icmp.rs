@@ -1,5 +1,7 @@
 //! Data in ICMP echoes: large and fast, or with another answer than question.
 
+use std::time::Duration;
+
 use netsec_common::packet::protocol;
 
 use super::Context;
@@ -47,6 +49,7 @@ pub(super) fn sighting(activity: &Activity, context: Context<'_>) -> Option<Sigh
         service: None,
         start: connection.start,
         last: connection.end,
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .count("echoes", sent.packets)
             .count("replies", answered.packets)

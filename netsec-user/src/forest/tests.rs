@@ -2,7 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "equal means equal to the last bit")]
 
-use ndarray::{Array2, array};
+use ndarray::{Array2, arr1, array};
 
 use super::*;
 
@@ -26,6 +26,33 @@ fn cloud(rows: usize, columns: usize) -> Array2<f64> {
     });
     cloud.row_mut(rows - 1).fill(40.0);
     cloud
+}
+
+#[test]
+fn splits_by_magnitude_do_not_let_one_large_value_outweigh_several() {
+    let mut random = Random::new(9);
+    // Skewed features, each with a training row a thousand times the rest.
+    let mut rows = Array2::from_shape_fn((512, 6), |_| 1.0 + 9.0 * random.unit());
+    for column in 0..6 {
+        rows[[column, column]] = 10_000.0;
+    }
+    let strange = arr1(&[2000.0, 2000.0, 2000.0, 5.0, 5.0, 5.0]);
+    let parameters = Parameters {
+        sample_size: 512,
+        ..Parameters::default()
+    };
+    let plain = Forest::grow(rows.view(), &parameters, NonZeroUsize::MIN).unwrap();
+    let magnitude = Forest::grow_by_magnitude(rows.view(), &parameters, NonZeroUsize::MIN).unwrap();
+    let beyond = |forest: &Forest| {
+        let scores = forest.scores(rows.view(), NonZeroUsize::MIN);
+        let highest = scores.into_iter().fold(0.0, f64::max);
+        forest.score(strange.view()) > highest
+    };
+    assert!(beyond(&magnitude));
+    assert!(!beyond(&plain));
+    // A missing value is the median, by magnitude as by value.
+    let lacking = arr1(&[f64::NAN; 6]);
+    assert!(magnitude.score(lacking.view()) < 0.5);
 }
 
 #[test]

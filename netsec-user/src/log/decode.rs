@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memmem::Finder;
 
+use super::clock::LogClock;
 use super::eve::{self, Event};
 use super::fast;
 use super::record::Record;
@@ -108,27 +109,32 @@ impl Malformed {
 }
 
 /// Reads the lines of one log, one after another: what a header says holds for the rows after it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     wanted: Wanted,
-    fast_offset_seconds: i64,
+    clock: LogClock,
     schema: Schema,
     ends: Vec<u32>,
     event_type: Finder<'static>,
 }
 
 impl Decoder {
-    /// A decoder that has seen no header yet. `fast_offset_seconds` is how far east of UTC the clock
-    /// of a `fast.log` is, which says no zone.
+    /// A decoder that has seen no header yet; it takes the clock of a `fast.log` to show UTC.
     #[must_use]
-    pub fn new(wanted: Wanted, fast_offset_seconds: i64) -> Self {
+    pub fn new(wanted: Wanted) -> Self {
         Self {
             wanted,
-            fast_offset_seconds,
+            clock: LogClock::default(),
             schema: Schema::default(),
             ends: Vec::new(),
             event_type: Finder::new(b"\"event_type\""),
         }
+    }
+
+    /// With another clock for a `fast.log`.
+    #[must_use]
+    pub fn with_clock(self, clock: LogClock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Says what a line is. Zero bytes in front are the caller's to strip.
@@ -152,7 +158,7 @@ impl Decoder {
                 self.wanted.zeek(row)
             }
             Some(_) if fast::is_like(line) => {
-                let event = fast::parse(line, self.fast_offset_seconds)?;
+                let event = fast::parse(line, &mut self.clock)?;
                 Ok(Line::Record(Record::Event(Box::new(event))))
             }
             Some(_) => self.other(line),

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use memchr::memmem;
 
+use super::clock::LogClock;
 use super::decode::Malformed;
 use super::eve::{Alert, Event, EventDetail, Text};
 use super::moment;
@@ -22,12 +23,12 @@ pub(super) fn is_like(line: &[u8]) -> bool {
     matches!(line, [_, _, b'/', _, _, b'/', _, _, _, _, b'-', ..])
 }
 
-/// Reads a line.
-pub(super) fn parse(line: &[u8], offset_seconds: i64) -> Result<Event<'_>, Malformed> {
+/// Reads a line; `clock` is the one that its time was taken from.
+pub(super) fn parse<'a>(line: &'a [u8], clock: &mut LogClock) -> Result<Event<'a>, Malformed> {
     let missing = |what| move || Malformed::Fast(what);
     let time = line
         .get(..TIME_BYTES)
-        .and_then(|time| moment::american(time, offset_seconds))
+        .and_then(moment::american)
         .ok_or_else(missing("a time in front"))?;
     let rest = line.get(TIME_BYTES..).unwrap_or_default();
     let start = memmem::find(rest, b"[**] [").ok_or_else(missing("`[**] [gid:sid:rev]`"))?;
@@ -59,7 +60,7 @@ pub(super) fn parse(line: &[u8], offset_seconds: i64) -> Result<Event<'_>, Malfo
         severity,
         ..Alert::default()
     };
-    let mut event = Event::new(time, EventDetail::Alert(Box::new(alert)));
+    let mut event = Event::new(clock.instant(time), EventDetail::Alert(Box::new(alert)));
     event.set_fast();
     event.tuple = tuple;
     event.protocol = protocol;
@@ -132,7 +133,7 @@ mod tests {
 
     fn read(rest: &str) -> String {
         let line = format!("{TIME}  {rest}");
-        let event = parse(line.as_bytes(), 0).unwrap();
+        let event = parse(line.as_bytes(), &mut LogClock::default()).unwrap();
         let EventDetail::Alert(alert) = &event.detail else {
             panic!("an alert");
         };
@@ -192,7 +193,8 @@ mod tests {
             "{TIME}  [**] [1:2200025:2] m [**] [Classification: c] [Priority: 3] {{TCP}} \
              10.0.0.1:80 -> 10.0.0.2:1024"
         );
-        let cut = |length: usize| parse(&line.as_bytes()[..length], 0).is_ok();
+        let cut =
+            |length: usize| parse(&line.as_bytes()[..length], &mut LogClock::default()).is_ok();
         let whole: Vec<usize> = (0..=line.len()).filter(|length| cut(*length)).collect();
         // A number that lost its last digits is still a number.
         assert_eq!(whole, (line.len() - 3..=line.len()).collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::decode::{Decoder, Ignored, Line, Malformed, Wanted};
+use super::decode::{Decoder, Ignored, Line, Malformed};
 use super::framing::{LineBuffer, Piece};
 use super::record::Record;
 use super::tally::Tally;
@@ -66,7 +66,7 @@ impl LogReader {
     /// # Errors
     ///
     /// When it cannot be opened, or is a directory.
-    pub fn open(file: &Path, wanted: Wanted, fast_offset_seconds: i64) -> Result<Self, LogError> {
+    pub fn open(file: &Path, decoder: Decoder) -> Result<Self, LogError> {
         let name = file.display().to_string();
         let failed = |source| LogError::Open {
             file: name.clone(),
@@ -82,7 +82,7 @@ impl LogReader {
             Box::new(file)
         };
         let name = if name == "-" { "standard input" } else { &name };
-        Self::new(name, input, Decoder::new(wanted, fast_offset_seconds))
+        Self::new(name, input, decoder)
     }
 
     /// Reads from anything; `file` is what errors call it.

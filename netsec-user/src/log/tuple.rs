@@ -37,14 +37,19 @@ impl Tuple {
         )
     }
 
-    /// The same, seen from the other end.
+    /// The same, seen from the other end: an ICMP reply becomes its query, with the code kept.
     #[must_use]
-    pub const fn reversed(&self) -> Self {
+    pub fn reversed(&self) -> Self {
+        let icmp = self.key().filter(FlowKey::is_icmp);
+        let (source_port, destination_port) = match icmp.map(|key| key.reversed()) {
+            Some(key) => (key.source_port(), key.destination_port()),
+            None => (self.destination_port, self.source_port),
+        };
         Self {
             source: self.destination,
-            source_port: self.destination_port,
+            source_port,
             destination: self.source,
-            destination_port: self.source_port,
+            destination_port,
             protocol: self.protocol,
         }
     }
@@ -80,6 +85,20 @@ pub(super) fn protocol_number(name: &str) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_icmp_reply_seen_from_the_other_end_is_its_query() {
+        let tuple = |source: [u8; 4], destination: [u8; 4], kind, code| Tuple {
+            source: source.into(),
+            source_port: kind,
+            destination: destination.into(),
+            destination_port: code,
+            protocol: Some(protocol::ICMP),
+        };
+        let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        assert_eq!(tuple(b, a, 0, 9).reversed(), tuple(a, b, 8, 9));
+        assert_eq!(tuple(b, a, 3, 1).reversed(), tuple(a, b, 3, 1));
+    }
 
     #[test]
     fn protocols_by_name_and_number() {

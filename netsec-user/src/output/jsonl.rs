@@ -22,7 +22,6 @@ use self::flow::FlowLine;
 use self::packet::PacketLine;
 use self::stats::StatsLine;
 use self::told::ToldLine;
-pub(super) use self::told::role;
 use super::{Coverage, Output, Sensor};
 use crate::connection::{Connection, EndCause, State};
 use crate::correlate::Told;

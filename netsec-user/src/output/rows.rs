@@ -350,7 +350,7 @@ mod tests {
         assert!(
             rows.ends_with("1713484847.780173\t4444\t=a,\\x09#\n1713484847.780173\t-\t\\x2d\n")
         );
-        let mut decoder = crate::log::Decoder::new(crate::log::Wanted::Everything, 0);
+        let mut decoder = crate::log::Decoder::new(crate::log::Wanted::Everything);
         let mut notes = Vec::new();
         for line in rows.lines() {
             if let crate::log::Line::Record(crate::log::Record::Zeek(zeek)) =

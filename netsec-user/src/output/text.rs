@@ -7,6 +7,7 @@
 mod connection;
 mod decision;
 mod finding;
+mod incident;
 mod line;
 mod packet;
 mod style;

@@ -1,16 +1,18 @@
 //! How points in time are written.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time::WallTime;
 
 /// UTC as Suricata's EVE writes it: `2026-11-23T01:31:02.114123+0000`, offset without a colon.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EveTime(pub(super) WallTime);
 
 /// The time of day in UTC with this many decimals of a second: `01:31:02.114123`.
@@ -74,6 +76,17 @@ impl Serialize for EveTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.write();
         serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for EveTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Cow<'_, str>>::deserialize(deserializer)?;
+        let time = Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", &*text);
+        let ns = time.map_err(D::Error::custom)?.as_nanosecond();
+        Ok(Self(WallTime::from_ns(
+            i64::try_from(ns).map_err(D::Error::custom)?,
+        )))
     }
 }
 
@@ -145,6 +158,16 @@ mod tests {
                 assert_eq!(eve(ns).replace("+0000", "Z"), rfc);
             }
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for us in [0, 1_795_397_462_114_123, -1_000_001] {
+            let time = EveTime(WallTime::from_ns(us * 1000));
+            let text = serde_json::to_string(&time).unwrap();
+            assert_eq!(serde_json::from_str::<EveTime>(&text).unwrap(), time);
+        }
+        assert!(serde_json::from_str::<EveTime>("\"yesterday\"").is_err());
     }
 
     #[test]

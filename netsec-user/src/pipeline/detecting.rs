@@ -1,12 +1,53 @@
-//! What connections do, on its way to the detectors.
+//! What connections do, on its way to the features, the model and the detectors.
+
+use std::time::Duration;
 
 use super::Pipeline;
+use crate::anomaly::Traffic;
+use crate::connection::Activity;
 use crate::detect::{DetectTotals, Detectors};
 use crate::finding::{Finding, Severity};
 use crate::output::Output;
 use crate::time::WallTime;
 
+/// Time between two looks.
+const SECOND: Duration = Duration::from_secs(1);
+
 impl<O: Output> Pipeline<O> {
+    /// Makes features of connections, scores them and keeps them to learn from, as `traffic` says;
+    /// nothing of that without one.
+    pub fn watch(&mut self, traffic: impl Into<Option<Traffic>>) {
+        self.traffic = traffic.into();
+        if self.traffic.is_some() {
+            self.table.watch();
+        }
+    }
+
+    /// What was scored and kept to learn from.
+    #[must_use]
+    pub const fn traffic_model(&self) -> Option<&Traffic> {
+        self.traffic.as_ref()
+    }
+
+    /// The same, and nothing else.
+    #[must_use]
+    pub fn into_traffic_model(self) -> Option<Traffic> {
+        self.traffic
+    }
+
+    /// Tells of a connection from a log, which was not seen as packets. In the order of their ends.
+    pub fn activity(&mut self, activity: &Activity) {
+        self.start(activity.connection.start);
+        self.detect(activity.connection.end);
+        tell(activity, &mut self.detectors, &mut self.traffic);
+    }
+
+    /// Connections that ended so far.
+    #[must_use]
+    pub const fn connections_ended(&self) -> u64 {
+        self.total.ended + self.interval.ended
+    }
+
     /// The worst severity of a finding so far.
     #[must_use]
     pub const fn worst_finding(&self) -> Option<Severity> {
@@ -19,33 +60,43 @@ impl<O: Output> Pipeline<O> {
         self.detectors.as_ref().map(Detectors::totals)
     }
 
-    /// Lets the detectors look at the second that went by.
+    /// Tells of connections that have left the table, before a second is over.
+    pub(super) fn tell_gone(&mut self) {
+        let (detectors, traffic) = (&mut self.detectors, &mut self.traffic);
+        self.table
+            .activities_gone(|activity| tell(activity, detectors, traffic));
+    }
+
+    /// Lets model and detectors look at the second that went by.
     pub(super) fn detect(&mut self, now: WallTime) {
-        let Some(detectors) = self.detectors.as_mut().filter(|all| all.is_due(now)) else {
+        if now.whole(SECOND) <= self.looked {
             return;
-        };
-        let table = &mut self.table;
-        table.activities(now, |activity| detectors.activity(activity));
+        }
+        self.looked = now.whole(SECOND);
+        self.tell_all(now);
         let mut findings = Vec::new();
-        detectors.close(now, &mut findings);
+        if let Some(detectors) = &mut self.detectors {
+            detectors.close(now, &mut findings);
+        }
         self.write_findings(&findings);
     }
 
     /// As [`detect`](Self::detect), for the last time.
     pub(super) fn detect_last(&mut self, now: WallTime) {
-        let Some(detectors) = self.detectors.as_mut() else {
-            return;
-        };
-        let table = &mut self.table;
-        table.activities(now, |activity| detectors.activity(activity));
+        self.tell_all(now);
         let mut findings = Vec::new();
-        detectors.finish(now, &mut findings);
+        if let Some(detectors) = &mut self.detectors {
+            detectors.finish(now, &mut findings);
+        }
         self.write_findings(&findings);
     }
 
     pub(super) fn write_findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             self.worst = self.worst.max(Some(finding.severity));
+            if let Some(correlator) = &mut self.correlator {
+                correlator.finding(finding);
+            }
             if let Some(enforcing) = &mut self.enforcing {
                 enforcing.finding(finding);
             }
@@ -53,5 +104,30 @@ impl<O: Output> Pipeline<O> {
                 self.failed = self.output.finding(finding).err();
             }
         }
+    }
+
+    fn tell_all(&mut self, now: WallTime) {
+        let (detectors, traffic) = (&mut self.detectors, &mut self.traffic);
+        if detectors.is_none() && traffic.is_none() {
+            return;
+        }
+        self.table
+            .activities(now, |activity| tell(activity, detectors, traffic));
+        if let Some(traffic) = traffic {
+            traffic.close(now, |strange| {
+                if let Some(detectors) = detectors {
+                    detectors.strange(strange);
+                }
+            });
+        }
+    }
+}
+
+fn tell(activity: &Activity, detectors: &mut Option<Detectors>, traffic: &mut Option<Traffic>) {
+    if let Some(detectors) = detectors {
+        detectors.activity(activity);
+    }
+    if let Some(traffic) = traffic {
+        traffic.activity(activity);
     }
 }

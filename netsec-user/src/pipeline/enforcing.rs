@@ -209,6 +209,7 @@ impl<O: Output> Pipeline<O> {
             connections: &self.table,
             handshakes: &self.handshakes,
             recent: &self.recent,
+            incidents: None,
         }
     }
 }

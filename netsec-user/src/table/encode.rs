@@ -13,8 +13,6 @@
 //! between values that are about as frequent. Left out are columns with one value only, and texts that nearly every row has of its
 //! own, such as identifiers. Of each column the most frequent [`VALUES_MAX`] values are kept.
 
-use std::collections::BTreeMap;
-
 use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +20,7 @@ use super::cell::{
     address, is_epoch, is_missing, is_named_port, is_named_time, network, number, port_class,
     time_of_day,
 };
-
-/// Values whose counts are kept of one column; the rest counts as not seen.
-const VALUES_MAX: usize = 20_000;
+use super::counts::{Counts, VALUES_MAX};
 
 /// What a feature's numbers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +36,10 @@ pub enum Unit {
     TimeOfDay,
     /// How rare a value is, bits.
     Rarity,
+    /// A part of a whole, 0 to 1.
+    Share,
+    /// Whether something is so: 1 or 0.
+    Flag,
 }
 
 /// One number that is made of a row.
@@ -90,13 +90,6 @@ enum Coder {
     Port { values: Counts },
     Address { values: Counts, networks: Counts },
     Text { values: Counts },
-}
-
-/// How many rows have each value.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Counts {
-    rows: u64,
-    of: BTreeMap<String, u64>,
 }
 
 impl Encoding {
@@ -171,6 +164,18 @@ impl Encoding {
         )
     }
 
+    /// The encoding of rows that are numbers already, a column a feature.
+    #[must_use]
+    pub fn of_numbers(columns: impl IntoIterator<Item = (&'static str, Unit)>) -> Self {
+        let column = |(name, unit): (&str, Unit)| Column {
+            name: name.to_owned(),
+            coder: Coder::Number { unit },
+        };
+        Self {
+            columns: columns.into_iter().map(column).collect(),
+        }
+    }
+
     /// Appends the numbers of a row whose columns are at `places`; NaN stands for a missing value.
     pub fn encode(&self, row: &StringRecord, places: &[usize], numbers: &mut Vec<f64>) {
         for (column, place) in self.columns.iter().zip(places) {
@@ -233,7 +238,7 @@ impl Coder {
             return Ok(Self::Time);
         }
         let values = Counts::of(cells());
-        if rows > 100 && values.of.len() as f64 > 0.9 * rows.min(VALUES_MAX) as f64 {
+        if rows > 100 && values.different() as f64 > 0.9 * rows.min(VALUES_MAX) as f64 {
             return Err("nearly every row has a text of its own");
         }
         Ok(Self::Text { values })
@@ -253,28 +258,6 @@ impl Coder {
             // That a text is missing says something: `-` is a value among others.
             Self::Text { values } => numbers.push(values.rarity(cell)),
         }
-    }
-}
-
-impl Counts {
-    fn of<S: Into<String>>(cells: impl Iterator<Item = S>) -> Self {
-        let mut counts = Self::default();
-        for cell in cells {
-            counts.rows += 1;
-            *counts.of.entry(cell.into()).or_default() += 1;
-        }
-        if counts.of.len() > VALUES_MAX {
-            let mut least: Vec<u64> = counts.of.values().copied().collect();
-            let (_, least, _) = least.select_nth_unstable_by(VALUES_MAX, |a, b| b.cmp(a));
-            let least = *least;
-            counts.of.retain(|_, count| *count > least);
-        }
-        counts
-    }
-
-    fn rarity(&self, value: &str) -> f64 {
-        let count = self.of.get(value).copied().unwrap_or_default();
-        ((self.rows + 1) as f64 / (count + 1) as f64).log2().round()
     }
 }
 

@@ -142,7 +142,7 @@ fn log(
     input: &Input,
     mut each: impl FnMut(&[String], &StringRecord) -> io::Result<ControlFlow<()>>,
 ) -> Result<Scanned, TableError> {
-    let decoder = Decoder::new(Wanted::Everything, 0);
+    let decoder = Decoder::new(Wanted::Everything);
     let mut reader = LogReader::new(input.name(), input.reader()?, decoder)?;
     let mut scanned = Scanned::new(String::new());
     reader.for_each(|_line, record| {

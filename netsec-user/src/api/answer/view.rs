@@ -1,11 +1,15 @@
-//! Entries and decisions, as they go over the socket.
+//! Entries, decisions and incidents, as they go over the socket.
+
+use std::net::IpAddr;
 
 use netsec_common::block::{Action, List, Narrowing};
 
-use super::super::wire::{DecisionView, Entry};
+use super::super::wire::{DecisionView, Entry, Failure};
 use crate::block::BlockState;
+use crate::correlate::IncidentId;
 use crate::decide::{Desk, Standing};
 use crate::journal::{Decision, Wanted};
+use crate::output::IncidentView;
 
 pub(super) fn view(desk: &Desk<'_>, decision: &Decision) -> DecisionView {
     let about = decision.prefix.map(|prefix| format!(" {prefix}"));
@@ -83,4 +87,24 @@ pub(super) fn entry(
         last_ns: state.and_then(|state| state.last).map(ns),
         in_table: state.is_some(),
     }
+}
+
+/// What speaks against an address, or the incident of this name.
+pub(super) fn incident(
+    desk: &Desk<'_>,
+    subject: &str,
+) -> Result<Option<Box<IncidentView>>, Failure> {
+    let incidents = desk.traffic.incidents;
+    let found = if let Ok(address) = subject.parse::<IpAddr>() {
+        incidents.and_then(|incidents| incidents.of(address))
+    } else if let Ok(id) = subject.parse::<IncidentId>() {
+        let named = incidents.and_then(|incidents| incidents.named(id));
+        Some(named.ok_or_else(|| Failure {
+            kind: "failed".to_owned(),
+            message: format!("there is no incident {id}, or it had to make room for others"),
+        })?)
+    } else {
+        None
+    };
+    Ok(found.map(|incident| Box::new(IncidentView::new(incident, false))))
 }

@@ -14,11 +14,15 @@ use crate::block::{ListCommand, StatusArgs, WhyArgs};
 use crate::config::{ConfigArgs, ConfigVerbArgs};
 use crate::correlation::CorrelateArgs;
 use crate::detach::DetachArgs;
+use crate::detect::DetectArgs;
 use crate::detectors::DetectorsArgs;
+use crate::doctor::DoctorArgs;
 use crate::enforce::EnforceArgs;
+use crate::features::FeaturesArgs;
 use crate::hunt::HuntArgs;
 use crate::incidents::IncidentsArgs;
 use crate::logs::LogsArgs;
+use crate::model::ModelArgs;
 use crate::policy::PolicyArgs;
 use crate::score::ScoreArgs;
 use crate::train::TrainArgs;
@@ -77,15 +81,13 @@ pub(crate) enum Command {
     /// Play a capture file (pcap or pcapng, gzip too) through the same engine, without root unless
     /// the kernel is to do it
     ///
-    /// A capture that is cut or damaged gives all that it has; where it ends is said on stderr, and
-    /// the exit code is 1.
+    /// A capture that is cut or damaged gives all that it has; the exit code is 1 then.
     Replay(ReplayArgs),
     /// Say what of netsec works on this machine, what does not, and what to do about it
     ///
-    /// Looks at the kernel, the privileges of this process and the interfaces, and changes nothing
-    /// but for --try-attach. Works without root: what cannot be probed then is said. The exit code is
-    /// 0 without a failure, 4 when privileges are all that is missing, 5 when the kernel or an
-    /// interface fails.
+    /// Looks at kernel, privileges and interfaces, and changes nothing but for --try-attach. Works
+    /// without root: what cannot be probed then is said. The exit code is 0 without a failure, 4 when
+    /// privileges are all that is missing, 5 when the kernel or an interface fails.
     Doctor(DoctorArgs),
     /// Block addresses, and say what is blocked
     #[command(subcommand)]
@@ -97,7 +99,7 @@ pub(crate) enum Command {
     Detach(DetachArgs),
     /// Say how the running netsec is, or what one has left in the kernel
     Status(StatusArgs),
-    /// Say why an address is blocked or not, or what a decision is and became
+    /// Say why an address is blocked or not, what speaks against it, or what a decision became
     Why(WhyArgs),
     /// Show the alerts of Suricata's eve.json or fast.log, and count them by signature and source
     ///
@@ -108,8 +110,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Find connections to ports that malware and tools for attacks listen on
     ///
-    /// By the responder's port, and by what came of it: a try that was refused or not answered is an
-    /// attempt, no contact. Reads Zeek's conn.log, EVE flow records, and netsec's own.
+    /// A try that was refused or not answered is an attempt, no contact. Reads Zeek's conn.log, EVE
+    /// flow records, and netsec's own.
     Hunt(HuntArgs),
     /// Gather what logs say against each offender: alerts, notices, tries, with a risk and a timeline
     ///
@@ -124,8 +126,12 @@ pub(crate) enum Command {
     /// What each column becomes is said on stderr. A missing value counts as the column's median, an
     /// infinite one lies beyond all others.
     Score(ScoreArgs),
-    /// Learn a model for `netsec score --model` from one or more tables
+    /// Learn a model from tables, for score --model, or captures, for run and replay --model
     Train(TrainArgs),
+    /// Look in logs and captures for what run and replay report, with the same detectors
+    Detect(DetectArgs),
+    /// Print the features of connections that models of traffic are made of
+    Features(FeaturesArgs),
     /// Print the detectors, their thresholds and where those come from
     Detectors(DetectorsArgs),
     /// Print, check and explain the settings of netsec.toml
@@ -218,21 +224,6 @@ pub(crate) enum EngineArg {
     Both,
 }
 
-/// Arguments of `doctor`.
-#[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {
-    /// Interface to look at; may be given several times; `all` for every one but loopback [default:
-    /// that of the default route]
-    #[arg(short, long = "interface", value_name = "IF")]
-    pub(crate) interfaces: Vec<String>,
-    /// Attach to the interfaces for a moment (some drivers reset the link at that)
-    #[arg(long)]
-    pub(crate) try_attach: bool,
-    /// Form of the output: text for people, jsonl (an object for each check) for programs
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    pub(crate) output: Form,
-}
-
 /// What both show.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
@@ -260,12 +251,14 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) no_flows: bool,
     /// Do not look for scans, floods, guessing, beacons, tunnels and the like
-    #[arg(long)]
+    #[arg(long, conflicts_with = "model")]
     pub(crate) no_findings: bool,
-    /// End with exit code 10 when a finding is at least of this severity: low, medium, high or
-    /// critical
+    /// End with exit code 10 on a finding of at least this severity: low, medium, high or critical
     #[arg(long, value_name = "SEVERITY")]
     pub(crate) fail_on: Option<Severity>,
+    /// What is strange
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// Time between two summaries; 0 for a last one only
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) interval: Duration,

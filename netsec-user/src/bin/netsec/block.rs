@@ -190,7 +190,7 @@ pub(crate) struct StatusArgs {
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
-    /// An address, or a decision's number
+    /// An address, a decision's number, or an incident's name such as i0123456789abc
     #[arg(value_name = "ADDRESS|ID")]
     subject: String,
     /// Form of the output: text, or jsonl for programs
@@ -226,7 +226,7 @@ pub(crate) fn list(cli: &Cli, list: ListName, command: &ListCommand) -> Result<(
             show::confirmed(&entries)
         }
         ListCommand::List(args) => show::list(&all(list, &args.socket)?, args.output),
-        ListCommand::Show(args) => why(args),
+        ListCommand::Show(args) => why(cli, args),
         ListCommand::Import(args) => import::import(cli, list, args),
         ListCommand::Export(args) => export::export(list, args),
         ListCommand::Verify(args) => {
@@ -247,14 +247,14 @@ pub(crate) fn status(args: &StatusArgs) -> Result<()> {
 }
 
 /// Says why.
-pub(crate) fn why(args: &WhyArgs) -> Result<()> {
+pub(crate) fn why(cli: &Cli, args: &WhyArgs) -> Result<()> {
     let request = Request::Why {
         subject: args.subject.clone(),
     };
     let Answer::Why(why) = args.socket.connect()?.ask(&request)? else {
         bail!(unexpected());
     };
-    show::why(&why, args.output)
+    show::why(cli, &why, args.output)
 }
 
 fn add(list: ListName, args: &AddArgs) -> Result<()> {

@@ -6,11 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use netsec_user::correlate::{CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site};
 use netsec_user::log::follow::{Feeds, Start};
-use netsec_user::log::{LogReader, Wanted};
+use netsec_user::log::{Decoder, LogClock, LogReader, Wanted};
 use netsec_user::output::Output;
 use netsec_user::pipeline::Pipeline;
+use netsec_user::time::WallTime;
 
-use crate::input::{SiteArgs, report};
+use crate::input::{ClockArgs, SiteArgs, report};
 
 /// Logs to join with connections.
 #[derive(Debug, Args)]
@@ -25,6 +26,9 @@ pub(crate) struct CorrelateArgs {
     /// Risk from which on an offender is reported, 0 to 100
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) risk: u8,
+    /// The clock of a fast.log
+    #[command(flatten)]
+    pub(crate) clock: ClockArgs,
     /// Which addresses are your own
     #[command(flatten)]
     pub(crate) site: SiteArgs,
@@ -44,6 +48,7 @@ impl CorrelateArgs {
                 risk_min: self.risk,
                 ..IncidentSettings::default()
             },
+            silent: self.logs.is_empty(),
         })
     }
 
@@ -53,7 +58,9 @@ impl CorrelateArgs {
     ///
     /// When one cannot be opened.
     pub(crate) fn readers(&self) -> Result<Vec<LogReader>> {
-        let open = |log: &String| LogReader::open(Path::new(log), Wanted::Everything, 0);
+        let clock = self.clock.utc_offset.clone().unwrap_or_default();
+        let decoder = Decoder::new(Wanted::Everything).with_clock(clock);
+        let open = |log: &String| LogReader::open(Path::new(log), decoder.clone());
         Ok(self.logs.iter().map(open).collect::<Result<_, _>>()?)
     }
 
@@ -64,7 +71,14 @@ impl CorrelateArgs {
     /// When a socket cannot be made.
     pub(crate) fn feeds(&self, state: Option<PathBuf>) -> Result<Feeds> {
         let state = state.map(|directory| directory.join("log-positions.json"));
-        let (feeds, damage) = Feeds::open(&self.logs, Start::End, state)?;
+        let clock = self
+            .clock
+            .utc_offset
+            .clone()
+            .unwrap_or_else(LogClock::local);
+        let decoder = Decoder::new(Wanted::Everything).with_clock(clock);
+        let (feeds, damage) =
+            Feeds::open(&self.logs, Start::End, state, &decoder, WallTime::now())?;
         if let Some(damage) = damage {
             log::warn!("{damage}");
         }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::Args;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::doctor::{
@@ -14,9 +15,24 @@ use netsec_user::settings::EngineSettings;
 use netsec_user::source::kernel::{KernelSettings, interface_names};
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, DoctorArgs, FLOW_SLOTS, Form};
+use crate::args::{Cli, FLOW_SLOTS, Form};
 use crate::exit::{Unfit, without_error_numbers};
 use crate::{output, run};
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Interface to look at; may be given several times; `all` for every one but loopback [default:
+    /// that of the default route]
+    #[arg(short, long = "interface", value_name = "IF")]
+    interfaces: Vec<String>,
+    /// Attach to the interfaces for a moment (some drivers reset the link at that)
+    #[arg(long)]
+    try_attach: bool,
+    /// Form of the output: text for people, jsonl (an object for each check) for programs
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: Form,
+}
 
 pub(crate) fn doctor(cli: &Cli, args: &DoctorArgs) -> Result<()> {
     let settings = DoctorSettings {

@@ -1,24 +1,44 @@
 //! `netsec incidents`.
 
-use std::io::{self, BufWriter, IsTerminal as _};
+use std::io;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use netsec_user::correlate::{CorrelateSettings, Correlator, IncidentSettings, Told};
+use netsec_common::flow::FIXED_HASH_KEYS;
+use netsec_common::sample::Sampling;
+use netsec_user::connection::{Connection, EndCause, State, Timeouts};
+use netsec_user::correlate::{
+    CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site, Told,
+};
+use netsec_user::decide::Decided;
+use netsec_user::detect::DetectSettings;
+use netsec_user::event::Sample;
+use netsec_user::filter::Filter;
+use netsec_user::finding::Finding;
+use netsec_user::hook::Hook;
 use netsec_user::log::Wanted;
-use netsec_user::output::{JsonLines, Output, Sensor, Style, Text};
+use netsec_user::output::Output;
+use netsec_user::packet::PacketView;
+use netsec_user::pipeline::{Pipeline, PipelineSettings};
+use netsec_user::replay;
+use netsec_user::settings::EngineSettings;
+use netsec_user::source::capture::{Capture, End};
+use netsec_user::summary::Summary;
 use netsec_user::time::WallTime;
 
 use crate::args::{Cli, Form};
+use crate::config::ConfigArgs;
 use crate::exit::Found;
 use crate::input::{InputArgs, SiteArgs};
-use crate::output::colour;
+use crate::output;
 
 /// Arguments of `incidents`.
 #[derive(Debug, Args)]
 pub(crate) struct IncidentsArgs {
-    /// Logs of Suricata and Zeek
+    /// Logs of Suricata and Zeek, and captures, which are told by their content
     #[command(flatten)]
     input: InputArgs,
     /// Which addresses are your own
@@ -33,27 +53,44 @@ pub(crate) struct IncidentsArgs {
     /// Exit with 10 when there is an incident of this risk or more
     #[arg(long, value_name = "N")]
     fail_on: Option<u8>,
+    /// How far the clocks of the sensors may be apart, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    skew: u32,
+    /// Seed of the Community IDs
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    community_id_seed: u16,
+    /// Settings of the detectors that look at captures
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 pub(crate) fn incidents(cli: &Cli, args: &IncidentsArgs) -> Result<()> {
-    let mut correlator = Correlator::new(CorrelateSettings {
-        site: args.site.site(),
-        incident: IncidentSettings {
-            risk_min: args.risk,
-            ..IncidentSettings::default()
-        },
-        ..CorrelateSettings::default()
-    });
-    let mut now = WallTime::default();
-    let read = args.input.read(Wanted::Everything, |record| {
+    let (captures, logs) = split(&args.input.files);
+    let out = OnlyIncidents(output::plain(cli, args.output, args.community_id_seed));
+    let detect = args.config.load()?.detect;
+    let site = args.site.over(&detect.home);
+    let mut pipeline = Pipeline::new(settings(detect), out);
+    pipeline.correlate(correlator(args, site), Vec::new());
+    let played = play(&captures, &mut pipeline);
+    let mut now = played
+        .as_ref()
+        .map_or_else(|_| WallTime::default(), |now| *now);
+    let read = args.input.read_files(&logs, Wanted::Everything, |record| {
         now = now.max(record.time());
-        correlator.record(record);
-        // Only what is left at the end is shown.
-        drop(correlator.take_told());
+        pipeline.record(record, now)?;
         Ok(ControlFlow::Continue(()))
     });
-    correlator.finish(now);
-    let worst = write(cli, args, correlator.take_told(), now)?;
+    pipeline.finish(now, &[])?;
+    let correlator = pipeline.correlator();
+    let worst = correlator.and_then(|correlator| {
+        if !captures.is_empty() && correlator.counts().rows > 0 {
+            let counts = correlator.counts();
+            log::info!("{} of {} rows joined", counts.joined, counts.rows);
+        }
+        let worst = correlator.incidents().reported();
+        worst.first().map(|incident| incident.risk().total())
+    });
+    played?;
     read?;
     match args.fail_on {
         Some(limit) if worst.is_some_and(|worst| worst >= limit) => {
@@ -63,33 +100,125 @@ pub(crate) fn incidents(cli: &Cli, args: &IncidentsArgs) -> Result<()> {
     }
 }
 
-/// Writes the incidents, and gives the worst risk.
-fn write(
-    cli: &Cli,
-    args: &IncidentsArgs,
-    told: Vec<Told>,
-    now: WallTime,
-) -> io::Result<Option<u8>> {
-    let out = io::stdout().lock();
-    let is_terminal = out.is_terminal();
-    let out = BufWriter::with_capacity(1 << 16, out);
-    let mut output: Box<dyn Output> = match args.output {
-        Form::Jsonl => Box::new(JsonLines::new(out, Sensor::default())),
-        Form::Text => {
-            let style = Style {
-                colour: colour(cli, is_terminal),
-                aligned: is_terminal,
-            };
-            Box::new(Text::new(out, Sensor::default(), style))
-        }
+fn correlator(args: &IncidentsArgs, site: Site) -> Correlator {
+    Correlator::new(CorrelateSettings {
+        site,
+        join: JoinSettings {
+            community_seed: args.community_id_seed,
+            skew_seconds: args.skew,
+            ..JoinSettings::default()
+        },
+        incident: IncidentSettings {
+            risk_min: args.risk,
+            ..IncidentSettings::default()
+        },
+        silent: false,
+    })
+}
+
+fn settings(detect: DetectSettings) -> PipelineSettings {
+    PipelineSettings {
+        // The records are filtered where they are read.
+        filter: Filter::default(),
+        timeouts: Timeouts {
+            idle: Duration::from_secs(60),
+            active: Duration::ZERO,
+            closed: output::CLOSED_TIMEOUT,
+            connections_max: 1 << 20,
+        },
+        hash_keys: FIXED_HASH_KEYS,
+        interval: None,
+        top: 0,
+        packet_limit: None,
+        connections: false,
+        detect: Some(detect),
+    }
+}
+
+/// Plays captures, in the order of their beginnings, and gives the time at which the last ends.
+///
+/// # Errors
+///
+/// When one cannot be read; one that is cut short is used as far as it goes, and is an error then.
+fn play(files: &[&Path], pipeline: &mut Pipeline<OnlyIncidents>) -> Result<WallTime> {
+    let engine = EngineSettings {
+        slots: 1 << 16,
+        sampling: Sampling::FirstAndQuestions(4),
+        snap_bytes: 192,
+        idle_timeout: Duration::from_secs(60),
+        hash_keys: FIXED_HASH_KEYS,
     };
-    let mut worst = None;
-    for told in &told {
-        if let Told::Final(incident) = told {
-            worst = worst.max(Some(incident.risk().total()));
-            output.told(told, now)?;
+    let mut order = Vec::new();
+    for file in files {
+        let mut capture = Capture::open(file)?;
+        capture.advance()?;
+        order.push((capture.frame().map(|frame| frame.time), file));
+    }
+    order.sort();
+    let (mut now, mut cut) = (WallTime::default(), None);
+    for (_, file) in order {
+        let mut capture = Capture::open(file)?;
+        now = now.max(replay::play(&mut capture, &engine, pipeline)?);
+        match capture.end() {
+            None | Some(End::Complete) => log::info!("{}: played", capture.file()),
+            Some(end) => cut = Some(anyhow::anyhow!("{}: {end}", capture.file())),
         }
     }
-    output.flush()?;
-    Ok(worst)
+    cut.map_or(Ok(now), Err)
+}
+
+/// The captures among the files, and the rest, which are logs. Standard input cannot be looked at twice: it
+/// is a log.
+fn split(files: &[PathBuf]) -> (Vec<&Path>, Vec<&Path>) {
+    let is_capture = |file: &&Path| *file != Path::new("-") && Capture::open(file).is_ok();
+    files.iter().map(PathBuf::as_path).partition(is_capture)
+}
+
+/// Of all that there is to say, the incidents at the end.
+struct OnlyIncidents(Box<dyn Output>);
+
+impl Output for OnlyIncidents {
+    fn add_hook(&mut self, hook: &Hook) {
+        self.0.add_hook(hook);
+    }
+
+    fn packet(&mut self, _sample: &Sample, _view: &PacketView) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn connection(
+        &mut self,
+        _connection: &Connection,
+        _state: State,
+        _cause: EndCause,
+    ) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()> {
+        match told {
+            Told::Final(_) => self.0.told(told, now),
+            Told::Joined(_)
+            | Told::Unjoined(_)
+            | Told::Incident(_)
+            | Told::Disagreement(_)
+            | Told::Counts(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

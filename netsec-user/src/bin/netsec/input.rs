@@ -2,13 +2,13 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use netsec_user::correlate::Site;
 use netsec_user::filter::Filter;
-use netsec_user::log::{LogError, LogReader, Record, TimeBound, Wanted};
+use netsec_user::log::{Decoder, LogClock, LogError, LogReader, Record, TimeBound, Wanted};
 use netsec_user::output::RowForm;
 use netsec_user::time::WallTime;
 
@@ -26,17 +26,21 @@ pub(crate) struct InputArgs {
     /// Only what happened before
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<TimeBound>,
-    /// Hours that the clock of a fast.log, which says no zone, is ahead of UTC, such as 2 or -5.5
-    #[arg(
-        long,
-        value_name = "HOURS",
-        default_value_t = 0.0,
-        allow_negative_numbers = true
-    )]
-    pub(crate) fast_offset: f64,
+    /// The clock of a fast.log
+    #[command(flatten)]
+    pub(crate) clock: ClockArgs,
     /// Which records, in tcpdump's words and `orig`, `resp`: 'resp port 4444', 'src net 10.0.0.0/8'
     #[arg(value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
+}
+
+/// The clock of a log that says no zone.
+#[derive(Debug, Args)]
+pub(crate) struct ClockArgs {
+    /// How far the clock of a fast.log, which says no zone, is ahead of UTC: +02:00, -5.5, a zone such
+    /// as Europe/Berlin, or local for this machine's [default: 0; for `run` local]
+    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
+    pub(crate) utc_offset: Option<LogClock>,
 }
 
 /// Which addresses are the operator's own.
@@ -100,10 +104,24 @@ impl InputArgs {
     ///
     /// # Errors
     ///
-    /// [`UsageError`] for a filter or offset; else the first file that could not be read to its end,
+    /// [`UsageError`] for a filter; else the first file that could not be read to its end,
     /// once all were tried.
     pub(crate) fn read(
         &self,
+        wanted: Wanted,
+        each: impl FnMut(&Record<'_>) -> io::Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.read_files(&self.files, wanted, each)
+    }
+
+    /// As [`read`](Self::read), of some of the files only.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    pub(crate) fn read_files(
+        &self,
+        files: &[impl AsRef<Path>],
         wanted: Wanted,
         mut each: impl FnMut(&Record<'_>) -> io::Result<ControlFlow<()>>,
     ) -> Result<()> {
@@ -113,11 +131,13 @@ impl InputArgs {
         let now = WallTime::now();
         let since = self.since.map(|bound| bound.resolve(now));
         let until = self.until.map(|bound| bound.resolve(now));
-        let offset_seconds = self.fast_offset_seconds()?;
+        let clock = self.clock.utc_offset.clone().unwrap_or_default();
+        let decoder = Decoder::new(wanted).with_clock(clock);
         let mut failed: Option<anyhow::Error> = None;
         let mut stop = false;
-        for file in &self.files {
-            let done = LogReader::open(file, wanted, offset_seconds).and_then(|mut reader| {
+        for file in files {
+            let file = file.as_ref();
+            let done = LogReader::open(file, decoder.clone()).and_then(|mut reader| {
                 let read = reader.for_each(|_line, record| {
                     let time = record.time();
                     let in_time = since.is_none_or(|since| since <= time)
@@ -147,20 +167,6 @@ impl InputArgs {
             }
         }
         failed.map_or(Ok(()), Err)
-    }
-
-    fn fast_offset_seconds(&self) -> Result<i64> {
-        if !(-24.0..=24.0).contains(&self.fast_offset) {
-            bail!(UsageError(
-                "--fast-offset has to be from -24 to 24".to_owned()
-            ));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "in range, as was just checked"
-        )]
-        let seconds = (self.fast_offset * 3600.0).round() as i64;
-        Ok(seconds)
     }
 }
 

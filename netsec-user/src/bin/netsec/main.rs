@@ -10,14 +10,17 @@ mod block;
 mod config;
 mod correlation;
 mod detach;
+mod detect;
 mod detectors;
 mod doctor;
 mod enforce;
 mod exit;
+mod features;
 mod hunt;
 mod incidents;
 mod input;
 mod logs;
+mod model;
 mod output;
 mod policy;
 mod replay;
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         Command::Allow(command) => block::list(&cli, ListName::Allow, command),
         Command::Detach(args) => detach::detach(args),
         Command::Status(args) => block::status(args),
-        Command::Why(args) => block::why(args),
+        Command::Why(args) => block::why(&cli, args),
         Command::Alerts(args) => alerts::alerts(args),
         Command::Logs(args) => logs::logs(args),
         Command::Hunt(args) => hunt::hunt(args),
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::policy(args),
         Command::Score(args) => score::score_table(args),
         Command::Train(args) => train::train(args),
+        Command::Detect(args) => detect::detect(&cli, args),
+        Command::Features(args) => features::features(args),
         Command::Detectors(args) => detectors::detectors(args),
         Command::Config(args) => config::config(args),
         Command::Verbs => output::print_verbs(&Cli::command()),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use anyhow::Result;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
-use netsec_user::detect::DetectSettings;
+use netsec_user::detect::{DetectSettings, DetectTotals};
 use netsec_user::filter::Filter;
 use netsec_user::output::{
     Colour, ColourFlag, JsonLines, Output, Sensor, Style, Text, colour_choice,
@@ -20,14 +20,19 @@ pub(crate) const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from
 
 /// Opens stdout in the form asked for.
 pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
+    plain(cli, show.output, show.community_id_seed)
+}
+
+/// As [`open`], with nothing but a form.
+pub(crate) fn plain(cli: &Cli, form: Form, community_seed: u16) -> Box<dyn Output> {
     let out = io::stdout().lock();
     let is_terminal = out.is_terminal();
     let writer: BufWriter<StdoutLock<'static>> = BufWriter::with_capacity(1 << 16, out);
     let sensor = Sensor {
         hooks: Vec::new(),
-        community_seed: show.community_id_seed,
+        community_seed,
     };
-    match show.output {
+    match form {
         Form::Jsonl => Box::new(JsonLines::new(writer, sensor)),
         Form::Text => {
             let style = Style {
@@ -91,21 +96,27 @@ pub(crate) const fn sampling(show: &ShowArgs) -> Sampling {
     }
 }
 
-/// Says what the detectors had no room for.
+/// Says what the detectors had no room for, and does what is left to do with a model.
 ///
 /// # Errors
 ///
-/// [`Found`] when a finding is as severe as `--fail-on` says.
+/// When a model cannot be learned or written; [`Found`] when a finding is as severe as `--fail-on` says.
 pub(crate) fn conclude<O: Output>(show: &ShowArgs, pipeline: &Pipeline<O>) -> Result<()> {
+    show.model.conclude(pipeline.traffic_model())?;
     let totals = pipeline.detect_totals().unwrap_or_default();
-    for (detector, count) in &totals.evicted {
-        log::warn!("detect.{detector}: {count} entries were put out of memory to make room");
-    }
+    say_evicted(&totals);
     match (pipeline.worst_finding(), show.fail_on) {
         (Some(worst), Some(limit)) if worst >= limit => {
             Err(Found(format!("a finding is of {worst} severity")).into())
         }
         _ => Ok(()),
+    }
+}
+
+/// Says what the detectors had no room for.
+pub(crate) fn say_evicted(totals: &DetectTotals) {
+    for (detector, count) in &totals.evicted {
+        log::warn!("detect.{detector}: {count} entries were put out of memory to make room");
     }
 }
 

@@ -17,7 +17,7 @@ use netsec_user::correlate::{CorrelateSettings, Correlator};
 use netsec_user::decide::{Policy, Rules};
 use netsec_user::filter::Filter;
 use netsec_user::finding::{Kind, Severity};
-use netsec_user::log::{EventDetail, LogReader, Record, Wanted};
+use netsec_user::log::{Decoder, EventDetail, LogReader, Record, Wanted};
 use netsec_user::output::{Output, RowWriter};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use netsec_user::replay::replay;
@@ -166,7 +166,7 @@ fn capture(file: &Path) -> Result<Option<Capture>> {
 }
 
 fn readers(logs: &[PathBuf]) -> Result<Vec<LogReader>> {
-    let open = |log: &PathBuf| LogReader::open(log, Wanted::Everything, 0);
+    let open = |log: &PathBuf| LogReader::open(log, Decoder::new(Wanted::Everything));
     Ok(logs.iter().map(open).collect::<Result<_, _>>()?)
 }
 

@@ -23,6 +23,10 @@ use crate::output;
 pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     let config = args.show.config.load()?;
     let site = args.correlate.site.over(&config.detect.home);
+    let traffic = args
+        .show
+        .model
+        .traffic(&config.detect.anomaly, FIXED_HASH_KEYS)?;
     let settings = output::settings(&args.show, config.detect, FIXED_HASH_KEYS)?;
     let engine = EngineSettings {
         slots: args.flow_slots,
@@ -33,6 +37,7 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+    pipeline.watch(traffic);
     let correlate = &args.correlate;
     let policy = Policy {
         settings: config.decide,

@@ -25,6 +25,7 @@ const ASKS_MAX: usize = 64;
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let hash_keys = random_keys()?;
     let config = args.show.config.load()?;
+    let traffic = args.show.model.traffic(&config.detect.anomaly, hash_keys)?;
     let site = args.correlate.site.over(&config.detect.home);
     let settings = output::settings(&args.show, config.detect, hash_keys)?;
     let rules = Rules::new(config.enforce, site.clone());
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));
+        pipeline.watch(traffic);
         let directory = state_directory(args.state.as_deref());
         let state = State::new(Book::open(Some(&directory)), policy);
         let correlate = &args.correlate;
@@ -69,9 +71,10 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         let server = Server::open(&args.block.socket)?;
         let mut live = Live::open(object, &live, state, asks, &mut pipeline).await?;
         pipeline.enforce(rules);
+        // Without logs, too: `netsec why` shows what the detectors hold against an address.
+        let correlator = correlate.correlator(site, args.show.community_id_seed);
+        pipeline.correlate(correlator, Vec::new());
         if let Some(feeds) = feeds {
-            let correlator = correlate.correlator(site, args.show.community_id_seed);
-            pipeline.correlate(correlator, Vec::new());
             live.follow(feeds);
         }
         let serving = tokio::spawn(server.serve(sender));

@@ -1,16 +1,19 @@
 //! `netsec train`, and what it shares with `netsec score`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Result;
 use clap::Args;
 use netsec_user::anomaly::{LearnError, Learned, Model, learn};
+use netsec_user::detect::settings::Anomaly;
 use netsec_user::forest::{Parameters, SAMPLE_MAX, TREES_MAX};
+use netsec_user::source::capture::Capture;
 use netsec_user::table::{Input, Scanned, Unit};
 
 use crate::exit::UsageError;
+use crate::model::{as_capture, learn_captures};
 
 /// How a model is learned.
 #[derive(Debug, Args)]
@@ -46,7 +49,7 @@ pub(crate) struct LearnArgs {
 /// Arguments of `train`.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// Table to learn from, or several with the same columns; `-` for standard input
+    /// Table to learn from, or several with the same columns, `-` for standard input; or captures
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Where to write the model
@@ -58,6 +61,18 @@ pub(crate) struct TrainArgs {
 }
 
 pub(crate) fn train(args: &TrainArgs) -> Result<()> {
+    let captures: Result<Vec<_>> = args.files.iter().map(|file| as_capture(file)).collect();
+    let captures: Vec<Capture> = captures?.into_iter().flatten().collect();
+    if captures.len() == args.files.len() {
+        return args.learn.learn_captures(captures, &args.output);
+    }
+    if let Some(capture) = captures.first() {
+        let text = format!(
+            "{} is a capture, and others are not: a model is of one kind",
+            capture.file()
+        );
+        return Err(UsageError(text).into());
+    }
     let inputs: Result<Vec<_>, _> = args.files.iter().map(|file| Input::open(file)).collect();
     let model = args.learn.learn(&inputs?)?;
     model.save(&args.output)?;
@@ -67,13 +82,25 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
 }
 
 impl LearnArgs {
-    /// Learns from tables, and says from what.
-    pub(crate) fn learn(&self, inputs: &[Input]) -> Result<Model> {
-        let parameters = Parameters {
+    const fn parameters(&self) -> Parameters {
+        Parameters {
             trees: self.trees,
             sample_size: self.sample_size,
             seed: self.seed,
-        };
+        }
+    }
+
+    fn learn_captures(&self, captures: Vec<Capture>, output: &Path) -> Result<()> {
+        if !self.features.is_empty() || self.label.is_some() {
+            let text = "--features and --label are columns of tables; captures have none";
+            return Err(UsageError(text.to_owned()).into());
+        }
+        learn_captures(captures, &Anomaly::default(), &self.parameters(), output)
+    }
+
+    /// Learns from tables, and says from what.
+    pub(crate) fn learn(&self, inputs: &[Input]) -> Result<Model> {
+        let parameters = self.parameters();
         let wanted = (!self.features.is_empty()).then_some(self.features.as_slice());
         let label = self.label.as_deref();
         let learned = learn(inputs, wanted, label, &parameters, threads());
@@ -132,6 +159,8 @@ fn described(model: &Model) -> String {
             Unit::Seconds => "seconds",
             Unit::TimeOfDay => "time of day",
             Unit::Rarity => "how rare the value is",
+            Unit::Share => "share",
+            Unit::Flag => "0 or 1",
         };
         format!("{} ({what})", feature.name)
     });

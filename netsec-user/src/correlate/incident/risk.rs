@@ -1,6 +1,9 @@
 //! How risky an offender is, and why: a sum of terms, each shown.
 
+use std::collections::BTreeSet;
+
 use super::Incident;
+use crate::finding::Severity;
 
 /// Fewer tries than this are a misconfiguration rather than a search.
 const ATTEMPTS_MIN: u64 = 11;
@@ -34,11 +37,9 @@ impl Risk {
     /// Noise has no term: whatever its number, it adds nothing.
     pub(super) fn of(incident: &Incident) -> Self {
         let Incident {
-            alerts,
-            severity,
-            attempts,
-            ..
+            alerts, severity, ..
         } = incident;
+        let attempts = incident.most_contacts().attempts;
         let signatures = incident.signatures.len() as u64;
         let notices: u64 = incident.notices.values().sum();
         let victims = incident.victims.len() as u64;
@@ -62,16 +63,16 @@ impl Risk {
         ];
         terms.extend(by_findings(incident));
         let speaks = *alerts > 0 || notices > 0 || !incident.findings.is_empty();
-        if speaks || *attempts >= ATTEMPTS_MIN {
+        if speaks || attempts >= ATTEMPTS_MIN {
             let why = format!("{victims} victims");
             terms.push(Term::new("victims", log2(victims, 3, 15), why));
         }
-        if *attempts >= ATTEMPTS_MIN {
+        if attempts >= ATTEMPTS_MIN {
             let why = format!("{attempts} tries refused, unanswered or given up");
-            terms.push(Term::new("attempts", log2(*attempts, 2, 20), why));
+            terms.push(Term::new("attempts", log2(attempts, 2, 20), why));
         }
         terms.retain(|term| term.points != 0);
-        if incident.traffic.connections() > 0 && !incident.traffic.is_two_way() {
+        if is_one_way(incident) {
             let sum: i32 = terms.iter().map(|term| term.points).sum();
             let why = "nobody answered it: its address may be forged".to_owned();
             terms.push(Term::new("one-way", -(sum / 2), why));
@@ -96,18 +97,37 @@ const fn by_severity(alerts: u64, severity: u8) -> i32 {
     }
 }
 
-/// Of the findings of netsec's detectors, the one with the best score.
-fn by_findings(incident: &Incident) -> Option<Term> {
-    let (name, score) = best(&incident.findings)?;
-    #[expect(clippy::cast_possible_truncation, reason = "0 to 45")]
-    let points = (score.clamp(0.0, 1.0) * 45.0) as i32;
-    let why = format!("{name} with a score of {score:.2}");
-    Some(Term::new("findings", points, why))
+/// Of the findings of netsec's detectors the most severe, on the scale of alerts, and how many kinds
+/// there are.
+fn by_findings(incident: &Incident) -> Vec<Term> {
+    let found = || incident.findings.values();
+    let Some(worst) = found().max_by_key(|found| found.severity) else {
+        return Vec::new();
+    };
+    let points = match worst.severity {
+        Severity::Critical => 50,
+        Severity::High => 40,
+        Severity::Medium => 25,
+        Severity::Low => 10,
+    };
+    let kinds = found().map(|found| found.kind).collect::<BTreeSet<_>>();
+    let kinds = u64::try_from(kinds.len()).unwrap_or_default();
+    let why = format!("{} of {} severity", worst.kind, worst.severity);
+    vec![
+        Term::new("findings", points, why),
+        Term::new(
+            "behaviours",
+            log2(kinds, 5, 15),
+            format!("{kinds} kinds of findings"),
+        ),
+    ]
 }
 
-fn best(findings: &std::collections::BTreeMap<String, f64>) -> Option<(&str, f64)> {
-    let scores = findings.iter().map(|(name, score)| (name.as_str(), *score));
-    scores.max_by(|(_, a), (_, b)| a.total_cmp(b))
+/// Nobody answered it, as far as is known.
+fn is_one_way(incident: &Incident) -> bool {
+    let counted = incident.traffic.connections() > 0;
+    let answered = incident.answered == Some(true) || incident.traffic.is_two_way();
+    (counted || incident.answered.is_some()) && !answered
 }
 
 /// `each` points for every doubling, up to `most`; one is worth nothing.

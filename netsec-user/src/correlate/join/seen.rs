@@ -7,9 +7,7 @@ use netsec_common::packet::{FlowKey, Vlan, protocol};
 use super::super::row::{Origin, Row};
 use crate::connection::{Connection, Side};
 use crate::event::FlowDelta;
-use crate::hook::HookId;
 use crate::log::Tuple;
-use crate::time::WallTime;
 
 /// A connection that was seen.
 #[derive(Clone, Debug)]
@@ -22,43 +20,12 @@ pub(in super::super) struct Seen {
 }
 
 impl Seen {
-    pub(super) const fn new(hook: HookId, key: FlowKey, start: WallTime) -> Self {
-        let nothing = Side {
-            packets: 0,
-            bytes: 0,
-            tcp_flags: 0,
-        };
+    pub(super) const fn new(connection: Connection) -> Self {
         Self {
-            connection: Connection {
-                hook,
-                key,
-                start,
-                end: start,
-                originator: nothing,
-                responder: nothing,
-            },
+            connection,
             told: [false; 2],
             reported: false,
         }
-    }
-
-    pub(super) fn add(&mut self, delta: &FlowDelta, oriented: &FlowKey) {
-        let connection = &mut self.connection;
-        // Who began may become clear only with the second direction.
-        if connection.key != *oriented {
-            connection.key = *oriented;
-            std::mem::swap(&mut connection.originator, &mut connection.responder);
-        }
-        let side = if without_vlan(&delta.key) == *oriented {
-            &mut connection.originator
-        } else {
-            &mut connection.responder
-        };
-        side.packets += delta.packets;
-        side.bytes += delta.bytes;
-        side.tcp_flags |= delta.tcp_flags;
-        connection.start = connection.start.min(delta.first);
-        connection.end = connection.end.max(delta.last);
     }
 
     /// Nanoseconds by which the row is before the connection, and by which it is after; neither is
@@ -78,9 +45,43 @@ impl Seen {
     }
 }
 
+/// A connection of which nothing is counted yet; `oriented` is its key from the originator, without
+/// VLAN.
+pub(in super::super) fn nothing_of(delta: &FlowDelta, oriented: &FlowKey) -> Connection {
+    Connection {
+        hook: delta.hook,
+        key: *oriented,
+        start: delta.first,
+        end: delta.first,
+        originator: Side::default(),
+        responder: Side::default(),
+    }
+}
+
+/// Adds what a flow counted to its connection; `oriented` as in [`nothing_of`].
+pub(in super::super) fn count(connection: &mut Connection, delta: &FlowDelta, oriented: &FlowKey) {
+    // Who began may become clear only with the second direction.
+    if connection.key != *oriented {
+        connection.key = *oriented;
+        std::mem::swap(&mut connection.originator, &mut connection.responder);
+    }
+    let side = if without_vlan(&delta.key) == *oriented {
+        &mut connection.originator
+    } else {
+        &mut connection.responder
+    };
+    side.packets += delta.packets;
+    side.bytes += delta.bytes;
+    side.tcp_flags |= delta.tcp_flags;
+    connection.start = connection.start.min(delta.first);
+    connection.end = connection.end.max(delta.last);
+}
+
 /// The keys a row may mean: one, or one for each transport when it does not say which.
 pub(super) fn keys_of(tuple: &Tuple) -> Vec<FlowKey> {
     match tuple.key() {
+        // Suricata tells of an ICMP error as part of the flow that it quotes, from either end.
+        Some(key) if key.is_icmp() => vec![key, key.reversed()],
         Some(key) => vec![key],
         None => [protocol::TCP, protocol::UDP, protocol::SCTP]
             .into_iter()
@@ -90,7 +91,7 @@ pub(super) fn keys_of(tuple: &Tuple) -> Vec<FlowKey> {
 }
 
 /// Logs tell VLAN tags differently or not at all, and the Community ID has none.
-pub(super) fn without_vlan(key: &FlowKey) -> FlowKey {
+pub(in super::super) fn without_vlan(key: &FlowKey) -> FlowKey {
     let end = |address, port| SocketAddr::new(address, port);
     FlowKey::from_endpoints(
         end(key.source(), key.source_port()),

@@ -52,6 +52,7 @@ impl Bench {
                 connections: &self.connections,
                 handshakes: &self.handshakes,
                 recent: &self.recent,
+                incidents: None,
             },
             now: self.now,
         }

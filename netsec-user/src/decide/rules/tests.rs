@@ -42,7 +42,7 @@ fn signature(sid: u64, settings: EnforceSettings, more: &str) -> Result<Evidence
     let line = format!(
         r#"{{"timestamp":"2021-06-06T15:59:46Z","flow_id":9,"event_type":"alert","src_ip":"203.0.113.9","src_port":1,"dest_ip":"10.0.0.1","dest_port":22,"proto":"TCP","alert":{{"gid":1,"signature_id":{sid},"signature":"ET SCAN","category":"Attempted Information Leak","severity":2{more}}}}}"#
     );
-    let mut decoder = Decoder::new(Wanted::Alerts, 0);
+    let mut decoder = Decoder::new(Wanted::Alerts);
     let Line::Record(Record::Event(event)) = decoder.decode(line.as_bytes()) else {
         return Err(Spared::NoAddresses);
     };

@@ -1,6 +1,7 @@
 //! From a second's packets to sightings.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::super::Context;
 use super::super::sighting::Sighting;
@@ -160,6 +161,7 @@ fn sighting(class: Class, tally: &Tally, limit: u64, context: Context<'_>) -> Si
         service: None,
         start: tally.first,
         last: tally.last,
+        window: Duration::ZERO,
         evidence: Evidence::new()
             .count("packets_per_second", tally.packets)
             .number("megabits_per_second", megabits)

@@ -1,6 +1,7 @@
 //! From targets to sightings.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use netsec_common::packet::protocol;
 
@@ -58,6 +59,7 @@ impl Scans {
             service: (!is_protocols).then_some((number, None)),
             start: ports.first,
             last: ports.last,
+            window: size.window,
             evidence: size
                 .evidence(ports, name)
                 .list("sample", ports.sample(NAMED)),
@@ -103,6 +105,7 @@ impl Scans {
             service: Some((number, (!is_sweep).then_some(port))),
             start: hosts.first,
             last: hosts.last,
+            window: size.window,
             evidence: size.evidence(hosts, "hosts"),
             message: format!("{} hosts {what}{}", size.count, size.rest(hosts)),
         };
@@ -153,6 +156,8 @@ impl Scans {
 struct Size {
     count: u64,
     medium: bool,
+    /// The window in which it is seen: the long one for a slow scan.
+    window: Duration,
 }
 
 impl Size {
@@ -167,6 +172,11 @@ impl Size {
         (medium || fast >= least && mostly_failing).then(|| Self {
             count: targets.count(),
             medium,
+            window: if fast >= least {
+                scan.window.get()
+            } else {
+                scan.slow_window.get()
+            },
         })
     }
 

@@ -65,7 +65,7 @@ section! {
     /// Section `[detect.bruteforce]`: short connections that are alike, one after the other.
     Bruteforce {
         /// Attempts on SSH.
-        ssh: usize = 30, "Zeek, SSH::password_guesses_limit";
+        ssh: usize = 20, "Slips, modules/flowalerts/ssh.py, pw_guessing_threshold: 20 failed logins";
         /// Time in which they are counted.
         ssh_window: TimeSpan = TimeSpan::from_secs(1800), "Zeek, SSH::guessing_timeout";
         /// Attempts on FTP and other services where people sign on.
@@ -202,6 +202,18 @@ section! {
         ignore_domains: Vec<String> = vec!["in-addr.arpa".into(), "ip6.arpa".into()], "reverse lookups";
         /// Most pairs of host and domain that are kept.
         pairs_max: usize = 16_384, "ours: 30 MB at most";
+    }
+}
+
+section! {
+    /// Section `[detect.anomaly]`: connections unlike those that a model was learned from.
+    Anomaly {
+        /// Share of the training connections that one has to be stranger than.
+        quantile: f64 = 0.999, "ours: one connection in a thousand of ordinary traffic";
+        /// Most hosts whose windows are kept for features.
+        hosts_max: usize = 16_384, "ours: 35 MB at most";
+        /// Most pairs that are kept for features: of hosts, of host and network, of host and service.
+        pairs_max: usize = 65_536, "ours: 90 MB at most";
     }
 }
 

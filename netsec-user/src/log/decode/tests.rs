@@ -20,7 +20,7 @@ const ALERT: &str = r#"{"timestamp":"2021-06-06T15:59:46.457984+0200","flow_id":
     "category":"c","severity":1},"flow":{"pkts_toserver":3,"src_ip":"10.0.0.1"}}"#;
 
 fn told(lines: &str) -> (Tally, Vec<String>) {
-    let mut decoder = Decoder::new(Wanted::Everything, 0);
+    let mut decoder = Decoder::new(Wanted::Everything);
     let (mut tally, mut told) = (Tally::default(), Vec::new());
     for (line, number) in lines.lines().zip(1..) {
         let describe = |record: &Record<'_>| {
@@ -91,7 +91,7 @@ fn bad_lines_name_their_reason() {
 #[test]
 fn the_initiator_of_an_alert_is_not_its_sender() {
     let line = ALERT.replace('\n', "");
-    let mut decoder = Decoder::new(Wanted::Alerts, 0);
+    let mut decoder = Decoder::new(Wanted::Alerts);
     let Line::Record(record) = decoder.decode(line.as_bytes()) else {
         panic!("an alert");
     };
@@ -111,7 +111,7 @@ fn a_type_in_an_inner_object_does_not_mislead() {
     let line = r#"{"x":{"event_type":"flow"},"event_type":"dns","timestamp":"2021-06-06T15:59:46Z",
         "dns":{"rrname":"a"}}"#;
     let line = line.replace('\n', "");
-    let mut decoder = Decoder::new(Wanted::Everything, 0);
+    let mut decoder = Decoder::new(Wanted::Everything);
     assert!(
         matches!(decoder.decode(line.as_bytes()), Line::Record(record) if record.kind().1 == "dns")
     );
@@ -124,7 +124,7 @@ fn a_type_in_an_inner_object_does_not_mislead() {
 
 #[test]
 fn only_alerts_are_read_when_only_they_are_wanted() {
-    let mut decoder = Decoder::new(Wanted::Alerts, 0);
+    let mut decoder = Decoder::new(Wanted::Alerts);
     let flow = br#"{"event_type": "flow", anything"#;
     assert!(matches!(
         decoder.decode(flow),
@@ -138,7 +138,7 @@ fn cuts_and_flips_are_counted_once_each() {
     let (alert, json) = (ALERT.replace('\n', ""), JSON_ROW.replace('\n', ""));
     let fast = "11/11/2011-13:46:44.032484  [**] [1:2200025:2] m [**] [Classification: c] \
                 [Priority: 3] {TCP} 10.0.0.1:80 -> 10.0.0.2:1024";
-    let mut decoder = Decoder::new(Wanted::Everything, 0);
+    let mut decoder = Decoder::new(Wanted::Everything);
     let mut tally = Tally::default();
     let mut count = 0;
     for header in HEADER.lines() {
@@ -150,7 +150,7 @@ fn cuts_and_flips_are_counted_once_each() {
         tally.take(decoder, piece, count, |_| Ok(())).unwrap();
     };
     for line in [&*alert, &json, ROW, fast] {
-        let mut plain = Decoder::new(Wanted::Everything, 0);
+        let mut plain = Decoder::new(Wanted::Everything);
         let decoder = if line == fast {
             &mut plain
         } else {
@@ -173,7 +173,7 @@ fn cuts_and_flips_are_counted_once_each() {
 proptest! {
     #[test]
     fn no_bytes_panic(lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8)) {
-        let mut decoder = Decoder::new(Wanted::Everything, 0);
+        let mut decoder = Decoder::new(Wanted::Everything);
         for line in &lines {
             decoder.decode(line);
         }
@@ -201,7 +201,7 @@ proptest! {
         })
         .to_string();
         let (mut one, mut other) =
-            (Decoder::new(Wanted::Everything, 0), Decoder::new(Wanted::Everything, 0));
+            (Decoder::new(Wanted::Everything), Decoder::new(Wanted::Everything));
         for header in HEADER.lines() {
             one.decode(header.as_bytes());
         }

@@ -21,35 +21,35 @@ const FILES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct FollowDirectory {
     path: PathBuf,
-    start: Start,
-    decoder: fn() -> Decoder,
+    decoder: Decoder,
     files: BTreeMap<PathBuf, FollowFile>,
     /// New names of files that are followed, or were, by another.
     renamed: BTreeMap<PathBuf, (Identity, Head)>,
     saved: Positions,
-    looked: bool,
     trouble: Option<String>,
 }
 
 impl FollowDirectory {
-    /// Follows the logs of `path`.
+    /// Follows the logs of `path`: those that are there `now` as `start` says, later ones from their
+    /// beginning.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         path: PathBuf,
         start: Start,
         saved: Positions,
-        decoder: fn() -> Decoder,
+        decoder: Decoder,
+        now: WallTime,
     ) -> Self {
-        Self {
+        let mut directory = Self {
             path,
-            start,
             decoder,
             files: BTreeMap::new(),
             renamed: BTreeMap::new(),
             saved,
-            looked: false,
             trouble: None,
-        }
+        };
+        directory.list(start, now);
+        directory
     }
 
     /// Its name.
@@ -79,7 +79,7 @@ impl FollowDirectory {
         now: WallTime,
         each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
-        self.list();
+        self.list(Start::Beginning, now);
         let mut more = false;
         for file in self.files.values_mut() {
             more |= file.poll(now, each)?;
@@ -87,7 +87,7 @@ impl FollowDirectory {
         Ok(more)
     }
 
-    fn list(&mut self) {
+    fn list(&mut self, start: Start, now: WallTime) {
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) => {
@@ -121,16 +121,10 @@ impl FollowDirectory {
                 self.trouble = Some(format!("more than {FILES_MAX} logs: the rest is not read"));
                 break;
             }
-            let start = if self.looked {
-                Start::Beginning
-            } else {
-                self.start
-            };
             let saved = self.saved.of(&path);
-            let file = FollowFile::new(path.clone(), start, saved, self.decoder);
+            let file = FollowFile::new(path.clone(), start, &saved, self.decoder.clone(), now);
             self.files.insert(path, file);
         }
-        self.looked = true;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::decode::{Decoder, Wanted};
+use super::super::decode::Decoder;
 use super::super::record::Record;
 use super::super::tally::Tally;
 use super::directory::FollowDirectory;
@@ -37,25 +37,37 @@ pub struct FeedError {
 
 impl Feed {
     /// Opens `PATH` of a file or a directory, or `unix:PATH` of a socket to make. A file need not
-    /// exist yet.
+    /// exist yet; what is added to it from `now` on is new.
     ///
     /// # Errors
     ///
     /// When a socket cannot be made.
-    pub fn open(what: &str, start: Start, saved: &Positions) -> Result<Self, FeedError> {
+    pub fn open(
+        what: &str,
+        start: Start,
+        saved: &Positions,
+        decoder: &Decoder,
+        now: WallTime,
+    ) -> Result<Self, FeedError> {
         if let Some(path) = what.strip_prefix(SOCKET) {
             let path = PathBuf::from(path);
-            let socket = FollowSocket::bind(path.clone(), decoder);
+            let socket = FollowSocket::bind(path.clone(), decoder.clone());
             let socket = socket.map_err(|source| FeedError { path, source })?;
             return Ok(Self::Socket(Box::new(socket)));
         }
         let path = PathBuf::from(what);
         Ok(if path.is_dir() {
-            let directory = FollowDirectory::new(path, start, saved.clone(), decoder);
+            let directory = FollowDirectory::new(path, start, saved.clone(), decoder.clone(), now);
             Self::Directory(Box::new(directory))
         } else {
             let saved = saved.of(&path);
-            Self::File(Box::new(FollowFile::new(path, start, saved, decoder)))
+            Self::File(Box::new(FollowFile::new(
+                path,
+                start,
+                &saved,
+                decoder.clone(),
+                now,
+            )))
         })
     }
 
@@ -132,8 +144,8 @@ pub struct Feeds {
 }
 
 impl Feeds {
-    /// Opens each of `what`. Positions are kept in `state`, which is read now; damage there is
-    /// reported and costs the positions only.
+    /// Opens each of `what`, with a copy of `decoder` for every file. Positions are kept in `state`,
+    /// which is read now; damage there is reported and costs the positions only.
     ///
     /// # Errors
     ///
@@ -142,6 +154,8 @@ impl Feeds {
         what: &[String],
         start: Start,
         state: Option<PathBuf>,
+        decoder: &Decoder,
+        now: WallTime,
     ) -> Result<(Self, Option<PositionError>), FeedError> {
         let loaded = state.as_deref().map(Positions::load);
         let (saved, damage) = match loaded {
@@ -151,7 +165,7 @@ impl Feeds {
         };
         let feeds = what
             .iter()
-            .map(|what| Feed::open(what, start, &saved))
+            .map(|what| Feed::open(what, start, &saved, decoder, now))
             .collect::<Result<_, _>>()?;
         Ok((Self { feeds, state }, damage))
     }
@@ -191,9 +205,4 @@ impl Feeds {
     pub fn feeds(&self) -> &[Feed] {
         &self.feeds
     }
-}
-
-/// Everything is of use to the one who joins it. A clock that fast.log does not state is UTC.
-fn decoder() -> Decoder {
-    Decoder::new(Wanted::Everything, 0)
 }

@@ -54,45 +54,43 @@ pub struct FollowCounts {
 #[derive(Debug)]
 pub struct FollowFile {
     path: PathBuf,
-    start: Start,
-    decoder_like: fn() -> Decoder,
+    /// Copied for each file.
+    fresh: Decoder,
     current: Option<Open>,
     /// Renamed away, and perhaps still written to.
     leaving: VecDeque<Open>,
     done: VecDeque<(Identity, Head)>,
     tally: Tally,
     counts: FollowCounts,
-    /// The first look is over.
-    looked: bool,
     /// Searches still to make.
     searches: u32,
-    saved: Vec<Position>,
     trouble: Option<String>,
 }
 
 impl FollowFile {
     /// Follows `path`, from the `saved` positions on in files that are still there under any name.
+    /// What there is `now` is looked at now; it is read by [`poll`](Self::poll).
     #[must_use]
     pub fn new(
         path: PathBuf,
         start: Start,
-        saved: Vec<Position>,
-        decoder: fn() -> Decoder,
+        saved: &[Position],
+        decoder: Decoder,
+        now: WallTime,
     ) -> Self {
-        Self {
+        let mut file = Self {
             path,
-            start,
-            decoder_like: decoder,
+            fresh: decoder,
             current: None,
             leaving: VecDeque::new(),
             done: VecDeque::new(),
             tally: Tally::default(),
             counts: FollowCounts::default(),
-            looked: false,
             searches: 0,
-            saved,
             trouble: None,
-        }
+        };
+        file.begin(start, saved, now);
+        file
     }
 
     /// Its name.
@@ -132,9 +130,6 @@ impl FollowFile {
     /// How far it was read, in whole lines: a position for each file that is open.
     #[must_use]
     pub fn positions(&self) -> Vec<Position> {
-        if !self.looked {
-            return self.saved.clone();
-        }
         let position = |open: &Open| Position {
             path: self.path.clone(),
             identity: open.identity,
@@ -159,10 +154,6 @@ impl FollowFile {
         now: WallTime,
         each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
-        let first = !self.looked;
-        if first {
-            self.begin(now);
-        }
         let mut more = false;
         for open in &mut self.leaving {
             more |= open.read_turn(now, &mut self.tally, each)?;
@@ -177,7 +168,7 @@ impl FollowFile {
         if let Some(open) = &mut self.current {
             more |= open.read_turn(now, &mut self.tally, each)?;
         }
-        if !more && !first {
+        if !more {
             self.look(now);
             if self.searches > 0 {
                 self.searches -= 1;
@@ -189,14 +180,12 @@ impl FollowFile {
     }
 
     /// The first look: goes on at the saved positions, or begins as was asked.
-    fn begin(&mut self, now: WallTime) {
-        self.looked = true;
+    fn begin(&mut self, start: Start, saved: &[Position], now: WallTime) {
         let siblings = siblings::of(&self.path);
-        let saved = std::mem::take(&mut self.saved);
         let mut current = self.open_current(now);
         if saved.is_empty() {
             self.remember(&siblings);
-            if let (Start::End, Some(open)) = (self.start, &mut current) {
+            if let (Start::End, Some(open)) = (start, &mut current) {
                 open.skip_to_end();
             }
             self.current = current;
@@ -223,7 +212,7 @@ impl FollowFile {
                 self.done.push_back((sibling.identity, sibling.head));
                 continue;
             }
-            let mut open = Open::new(sibling, (self.decoder_like)(), now);
+            let mut open = Open::new(sibling, self.fresh.clone(), now);
             match position {
                 Some(position) => open.resume(position),
                 None => self.counts.caught_up += 1,
@@ -266,7 +255,7 @@ impl FollowFile {
                 continue;
             }
             self.counts.caught_up += 1;
-            let open = Open::new(sibling, (self.decoder_like)(), now);
+            let open = Open::new(sibling, self.fresh.clone(), now);
             self.leaving.push_back(open);
         }
     }
@@ -323,7 +312,7 @@ impl FollowFile {
     }
 
     fn open_current(&mut self, now: WallTime) -> Option<Open> {
-        match Open::by_name(&self.path, (self.decoder_like)(), now) {
+        match Open::by_name(&self.path, self.fresh.clone(), now) {
             Ok(open) => {
                 self.trouble = None;
                 Some(open)

@@ -23,7 +23,7 @@ pub struct FollowSocket {
     path: PathBuf,
     listener: UnixListener,
     writers: Vec<Writer>,
-    decoder: fn() -> Decoder,
+    decoder: Decoder,
     tally: Tally,
     /// Writers that came.
     pub connected: u64,
@@ -44,7 +44,7 @@ impl FollowSocket {
     /// # Errors
     ///
     /// When something else has the name, somebody listens there, or it cannot be made.
-    pub fn bind(path: PathBuf, decoder: fn() -> Decoder) -> io::Result<Self> {
+    pub fn bind(path: PathBuf, decoder: Decoder) -> io::Result<Self> {
         if let Ok(metadata) = fs::symlink_metadata(&path) {
             if !metadata.file_type().is_socket() {
                 let text = "it is there and is no socket: name another path";
@@ -99,7 +99,7 @@ impl FollowSocket {
             self.writers.push(Writer {
                 stream,
                 lines: LineBuffer::new(Some(Framing::Lines)),
-                decoder: (self.decoder)(),
+                decoder: self.decoder.clone(),
             });
         }
         let mut more = false;
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn decoder() -> Decoder {
-        Decoder::new(Wanted::Everything, 0)
+        Decoder::new(Wanted::Everything)
     }
 
     const LINE: &[u8] =
@@ -203,7 +203,7 @@ mod tests {
         let path = directory.path().join("eve.sock");
         // A socket that a dead process left behind.
         drop(UnixListener::bind(&path).unwrap());
-        let mut socket = FollowSocket::bind(path.clone(), decoder).unwrap();
+        let mut socket = FollowSocket::bind(path.clone(), decoder()).unwrap();
         let mut seen = 0;
         let mut each = |_: &Record<'_>| {
             seen += 1;
@@ -224,11 +224,11 @@ mod tests {
         let tally = socket.tally();
         assert_eq!((tally.read, tally.used, tally.malformed), (6, 4, 2));
         assert_eq!((socket.connected, socket.writers.len()), (2, 0));
-        let other = FollowSocket::bind(path.clone(), decoder).unwrap_err();
+        let other = FollowSocket::bind(path.clone(), decoder()).unwrap_err();
         assert_eq!(other.kind(), io::ErrorKind::AddrInUse);
         drop(socket);
         assert!(!path.exists());
         fs::write(&path, "file").unwrap();
-        assert!(FollowSocket::bind(path, decoder).is_err());
+        assert!(FollowSocket::bind(path, decoder()).is_err());
     }
 }

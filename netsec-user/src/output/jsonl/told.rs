@@ -7,12 +7,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::super::Sensor;
+use super::super::incident::IncidentView;
 use super::super::timestamp::EveTime;
 use super::value::Tuple;
-use crate::connection::{Connection, Side};
-use crate::correlate::{
-    AlertRow, Disagreement, EvidenceKind, Incident, JoinCounts, Moment, Row, Says, Told, Why,
-};
+use crate::connection::Connection;
+use crate::correlate::{AlertRow, Disagreement, Incident, JoinCounts, Row, Says, Told, Why};
 use crate::time::WallTime;
 
 /// A line, by what it tells.
@@ -20,7 +19,7 @@ use crate::time::WallTime;
 #[serde(untagged)]
 pub(super) enum ToldLine<'a> {
     Row(Box<RowLine<'a>>),
-    Incident(Box<IncidentLine<'a>>),
+    Incident(Box<IncidentLine>),
     Disagreement(DisagreementLine<'a>),
     Counts(CountsLine<'a>),
 }
@@ -175,142 +174,21 @@ impl Flow {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct IncidentLine<'a> {
+pub(super) struct IncidentLine {
     timestamp: EveTime,
     event_type: &'static str,
     src_ip: IpAddr,
-    incident: Body<'a>,
+    incident: IncidentView,
 }
 
-#[derive(Debug, Serialize)]
-struct Body<'a> {
-    offender: IpAddr,
-    role: &'static str,
-    #[serde(rename = "final")]
-    is_final: bool,
-    risk: u8,
-    terms: Vec<Term>,
-    first: EveTime,
-    last: EveTime,
-    alerts: u64,
-    noise: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<u8>,
-    signatures: &'a BTreeMap<u64, String>,
-    notices: &'a BTreeMap<String, u64>,
-    findings: &'a BTreeMap<String, f64>,
-    attempts: u64,
-    contacts: u64,
-    victims: u64,
-    victims_first: Vec<IpAddr>,
-    traffic: Traffic,
-    timeline: Vec<Entry<'a>>,
-    timeline_left_out: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Term {
-    name: &'static str,
-    points: i32,
-    why: String,
-}
-
-impl Term {
-    fn new(term: crate::correlate::Term) -> Self {
-        Self {
-            name: term.name,
-            points: term.points,
-            why: term.why,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Traffic {
-    connections: u64,
-    two_way: bool,
-    pkts_toserver: u64,
-    pkts_toclient: u64,
-    bytes_toserver: u64,
-    bytes_toclient: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Entry<'a> {
-    timestamp: EveTime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    victim: Option<IpAddr>,
-    kind: &'static str,
-    what: &'a str,
-}
-
-impl<'a> IncidentLine<'a> {
-    fn new(incident: &'a Incident, is_final: bool) -> Self {
-        let risk = incident.risk();
-        let total = risk.total();
-        let (originators, responders): (Side, Side) = incident.traffic.totals();
+impl IncidentLine {
+    fn new(incident: &Incident, is_final: bool) -> Self {
         Self {
             timestamp: EveTime(incident.times.1),
             event_type: "incident",
             src_ip: incident.offender,
-            incident: Body {
-                offender: incident.offender,
-                role: role(incident),
-                is_final,
-                risk: total,
-                terms: risk.terms.into_iter().map(Term::new).collect(),
-                first: EveTime(incident.times.0),
-                last: EveTime(incident.times.1),
-                alerts: incident.alerts,
-                noise: incident.noise,
-                severity: (incident.severity != u8::MAX).then_some(incident.severity),
-                signatures: &incident.signatures,
-                notices: &incident.notices,
-                findings: &incident.findings,
-                attempts: incident.attempts,
-                contacts: incident.contacts,
-                victims: incident.victims.len() as u64,
-                victims_first: incident.victims.iter().take(16).copied().collect(),
-                traffic: Traffic {
-                    connections: incident.traffic.connections(),
-                    two_way: incident.traffic.is_two_way(),
-                    pkts_toserver: originators.packets,
-                    pkts_toclient: responders.packets,
-                    bytes_toserver: originators.bytes,
-                    bytes_toclient: responders.bytes,
-                },
-                timeline: incident.timeline.iter().map(Entry::new).collect(),
-                timeline_left_out: incident.timeline_left_out,
-            },
+            incident: IncidentView::new(incident, is_final),
         }
-    }
-}
-
-impl<'a> Entry<'a> {
-    fn new(moment: &'a Moment) -> Self {
-        let (kind, what) = match &moment.kind {
-            EvidenceKind::Alert {
-                signature, noise, ..
-            } => (if *noise { "noise" } else { "alert" }, signature.as_str()),
-            EvidenceKind::Notice { note, .. } => ("notice", note.as_str()),
-            EvidenceKind::Contact(outcome) => ("contact", outcome.name()),
-            EvidenceKind::Finding { name, .. } => ("finding", name.as_str()),
-        };
-        Self {
-            timestamp: EveTime(moment.time),
-            victim: moment.victim,
-            kind,
-            what,
-        }
-    }
-}
-
-/// What an offender is called.
-pub(in super::super) const fn role(incident: &Incident) -> &'static str {
-    if incident.is_attacker {
-        "attacker"
-    } else {
-        "suspect"
     }
 }
 

@@ -2,27 +2,23 @@
 
 use std::io::{self, Write};
 
+use super::super::incident::IncidentView;
 use super::super::number::{Si, Span};
 use super::super::protocol_name;
 use super::super::timestamp::TimeOfDay;
 use super::Text;
 use super::line::Paint;
 use crate::connection::Connection;
-use crate::correlate::{
-    Disagreement, EvidenceKind, Incident, JoinCounts, Moment, Row, Says, Told, Why,
-};
+use crate::correlate::{Disagreement, JoinCounts, Row, Says, Told, Why};
 use crate::log::Tuple;
-
-/// Victims that are named.
-const VICTIMS: usize = 5;
 
 impl<W: Write> Text<W> {
     pub(super) fn told_lines(&mut self, told: &Told) -> io::Result<()> {
         match told {
             Told::Joined(joined) => self.row(&joined.row, Ok(&joined.connection)),
             Told::Unjoined(unjoined) => self.row(&unjoined.row, Err(unjoined.why)),
-            Told::Incident(incident) => self.incident_line(incident),
-            Told::Final(incident) => self.incident_block(incident),
+            Told::Incident(incident) => self.incident_line(&IncidentView::new(incident, false)),
+            Told::Final(incident) => self.incident(&IncidentView::new(incident, true)),
             Told::Disagreement(sum) => self.disagreement(sum),
             Told::Counts(counts) => self.join_counts(counts),
         }
@@ -48,109 +44,6 @@ impl<W: Write> Text<W> {
                 .word(Paint::Plain, format_args!("attacker {attacker}"));
         }
         self.end_line()
-    }
-
-    fn incident_line(&mut self, incident: &Incident) -> io::Result<()> {
-        self.line.word(Paint::Bold, "incident");
-        self.line.word(Paint::Dim, TimeOfDay(incident.times.1, 1));
-        self.incident_head(incident);
-        self.end_line()
-    }
-
-    fn incident_head(&mut self, incident: &Incident) {
-        let role = super::super::jsonl::role(incident);
-        self.line
-            .word(Paint::Bad, format_args!("risk {}", incident.risk().total()));
-        self.line.word(Paint::Plain, role);
-        self.line.word(Paint::Bold, incident.offender);
-        let Incident {
-            alerts,
-            noise,
-            attempts,
-            contacts,
-            victims,
-            ..
-        } = incident;
-        self.line.word(
-            Paint::Plain,
-            format_args!(
-                "{alerts} alerts ({noise} more of noise) {attempts} attempts {contacts} contacts \
-                 {} victims",
-                victims.len()
-            ),
-        );
-    }
-
-    /// The incident with its terms, its traffic and its timeline.
-    fn incident_block(&mut self, incident: &Incident) -> io::Result<()> {
-        self.line.word(Paint::Bold, "incident");
-        self.incident_head(incident);
-        self.end_line()?;
-        for term in incident.risk().terms {
-            let line = format!("  {:+} {}: {}", term.points, term.name, term.why);
-            self.line.word(Paint::Plain, line);
-            self.end_line()?;
-        }
-        let (sent, answered) = incident.traffic.totals();
-        if incident.traffic.connections() > 0 {
-            let line = format!(
-                "  counted {} > {} < {} > {} < in {} connections",
-                sent.packets,
-                answered.packets,
-                Si::bytes(sent.bytes),
-                Si::bytes(answered.bytes),
-                incident.traffic.connections(),
-            );
-            self.line.word(Paint::Plain, line);
-            self.end_line()?;
-        }
-        let named: Vec<String> = incident
-            .victims
-            .iter()
-            .take(VICTIMS)
-            .map(ToString::to_string)
-            .collect();
-        if !named.is_empty() {
-            let more = incident.victims.len().saturating_sub(VICTIMS);
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            self.line.word(
-                Paint::Plain,
-                format_args!("  victims {}{more}", named.join(" ")),
-            );
-            self.end_line()?;
-        }
-        self.timeline(incident)
-    }
-
-    /// Moments that say the same are one line with their number.
-    fn timeline(&mut self, incident: &Incident) -> io::Result<()> {
-        let mut moments = incident.timeline.iter().peekable();
-        while let Some(moment) = moments.next() {
-            let what = says(moment);
-            let mut times = 1;
-            while moments.next_if(|next| says(next) == what).is_some() {
-                times += 1;
-            }
-            let times = if times > 1 {
-                format!(" (x{times})")
-            } else {
-                String::new()
-            };
-            self.line
-                .word(Paint::Dim, format_args!("  {}", moment.time));
-            self.line.word(Paint::Plain, format_args!("{what}{times}"));
-            self.end_line()?;
-        }
-        if incident.timeline_left_out > 0 {
-            let line = format!("  {} more in between", incident.timeline_left_out);
-            self.line.word(Paint::Dim, line);
-            self.end_line()?;
-        }
-        Ok(())
     }
 
     fn disagreement(&mut self, sum: &Disagreement) -> io::Result<()> {
@@ -258,29 +151,6 @@ fn not_joined(why: Why) -> String {
     }
 }
 
-fn says(moment: &Moment) -> String {
-    match &moment.kind {
-        EvidenceKind::Alert {
-            sid,
-            signature,
-            severity,
-            noise,
-        } => {
-            let noise = if *noise { " (noise)" } else { "" };
-            format!("alert sev {severity} {sid} {}{noise}", printable(signature))
-        }
-        EvidenceKind::Notice { note, message } => {
-            format!("notice {}: {}", printable(note), printable(message))
-        }
-        EvidenceKind::Contact(outcome) => format!("contact {}", outcome.name()),
-        EvidenceKind::Finding {
-            name,
-            score,
-            message,
-        } => format!("finding {name} {score:.2}: {}", printable(message)),
-    }
-}
-
 fn ends(tuple: &Tuple) -> String {
     let key = tuple.key_as(
         tuple
@@ -292,7 +162,7 @@ fn ends(tuple: &Tuple) -> String {
 }
 
 /// A log's text was often chosen by an attacker, and a terminal obeys it.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(printable).collect()
 }

@@ -1,15 +1,16 @@
 //! What the answers look like.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use netsec_user::api::wire::{Added, Entry, ListName, Status, Verified, Why};
+use netsec_user::api::wire::{Added, DecisionView, Entry, ListName, Status, Verified, Why};
+use netsec_user::output::{IncidentView, Output as _, Sensor, Style, Text};
 use netsec_user::time::WallTime;
 use serde::Serialize;
 
-use crate::args::Form;
-use crate::output::line;
+use crate::args::{Cli, Form};
+use crate::output::{colour, line};
 
 /// Form of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -221,7 +222,7 @@ pub(super) fn status(status: &Status, form: Form) -> Result<()> {
     ))
 }
 
-pub(super) fn why(why: &Why, form: Form) -> Result<()> {
+pub(super) fn why(cli: &Cli, why: &Why, form: Form) -> Result<()> {
     if form == Form::Jsonl {
         return json(why);
     }
@@ -256,30 +257,49 @@ pub(super) fn why(why: &Why, form: Form) -> Result<()> {
         (None, None) if !is_decision => line(&format!("{} is not blocked", why.subject))?,
         (None, None) => {}
     }
-    for decision in &why.history {
-        let until = decision.until_ns.map(|ns| format!(" until {}", time(ns)));
-        line(&format!(
-            "decision {} {} {}{} by {}",
-            decision.id,
-            time(decision.time_ns),
-            decision.what,
-            until.unwrap_or_default(),
-            decision.actor
-        ))?;
-        let details = [
-            ("reason", decision.reason.clone()),
-            ("evidence", decision.evidence.join(", ")),
-            ("cut", decision.would_cut.clone()),
-            ("undo", decision.undo.clone()),
-        ];
-        for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
-            line(&format!("  {name}: {text}"))?;
-        }
-        for event in &decision.events {
-            line(&format!("  {event}"))?;
-        }
+    why.history.iter().try_for_each(decision)?;
+    match &why.incident {
+        Some(incident) => show_incident(cli, incident),
+        None => Ok(()),
+    }
+}
+
+/// A decision, and what became of it.
+fn decision(decision: &DecisionView) -> Result<()> {
+    let until = decision.until_ns.map(|ns| format!(" until {}", time(ns)));
+    line(&format!(
+        "decision {} {} {}{} by {}",
+        decision.id,
+        time(decision.time_ns),
+        decision.what,
+        until.unwrap_or_default(),
+        decision.actor
+    ))?;
+    let details = [
+        ("reason", decision.reason.clone()),
+        ("evidence", decision.evidence.join(", ")),
+        ("cut", decision.would_cut.clone()),
+        ("undo", decision.undo.clone()),
+    ];
+    for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
+        line(&format!("  {name}: {text}"))?;
+    }
+    for event in &decision.events {
+        line(&format!("  {event}"))?;
     }
     Ok(())
+}
+
+fn show_incident(cli: &Cli, incident: &IncidentView) -> Result<()> {
+    let out = io::stdout().lock();
+    let is_terminal = out.is_terminal();
+    let style = Style {
+        colour: colour(cli, is_terminal),
+        aligned: is_terminal,
+    };
+    let mut text = Text::new(out, Sensor::default(), style);
+    text.incident(incident)?;
+    Ok(text.flush()?)
 }
 
 fn json(value: &impl Serialize) -> Result<()> {

@@ -10,13 +10,15 @@ use super::super::position::Positions;
 use super::*;
 
 fn decoder() -> Decoder {
-    Decoder::new(Wanted::Everything, 0)
+    Decoder::new(Wanted::Everything)
 }
 
 /// A log with its follower, and the numbers that were read from it.
 struct Rig {
     directory: tempfile::TempDir,
     follower: FollowFile,
+    /// Where it begins, and from which positions, when it is polled first: files are made before.
+    begin: Option<(Start, Vec<Position>)>,
     now: WallTime,
     seen: Vec<u64>,
 }
@@ -41,12 +43,20 @@ fn number(record: &Record<'_>) -> u64 {
 impl Rig {
     fn new(start: Start) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("eve.json");
+        let (path, now) = (directory.path().join("eve.json"), WallTime::from_ns(0));
         Self {
-            follower: FollowFile::new(path, start, Vec::new(), decoder),
+            follower: FollowFile::new(path, start, &[], decoder(), now),
             directory,
-            now: WallTime::from_ns(0),
+            begin: Some((start, Vec::new())),
+            now,
             seen: Vec::new(),
+        }
+    }
+
+    fn open(&mut self) {
+        if let Some((start, saved)) = self.begin.take() {
+            let path = self.path("eve.json");
+            self.follower = FollowFile::new(path, start, &saved, decoder(), self.now);
         }
     }
 
@@ -73,6 +83,7 @@ impl Rig {
     }
 
     fn poll(&mut self) {
+        self.open();
         let seen = &mut self.seen;
         let mut each = |record: &Record<'_>| {
             seen.push(number(record));
@@ -97,7 +108,7 @@ impl Rig {
         let saved = Positions::load(&state).unwrap();
         let path = self.path("eve.json");
         let saved = saved.of(&path);
-        self.follower = FollowFile::new(path, Start::End, saved, decoder);
+        self.begin = Some((Start::End, saved));
     }
 
     fn assert_seen(&self, numbers: std::ops::Range<u64>) {
@@ -108,6 +119,17 @@ impl Rig {
         let tally = self.follower.tally();
         assert_eq!(tally.read, tally.used + tally.ignored() + tally.malformed);
     }
+}
+
+/// A log that is followed from its end: what is written before the first look is new.
+#[test]
+fn the_end_is_where_the_log_ended_when_it_was_opened() {
+    let mut rig = Rig::new(Start::End);
+    rig.write("eve.json", 100..103);
+    rig.open();
+    rig.write("eve.json", 0..2);
+    rig.poll();
+    rig.assert_seen(0..2);
 }
 
 #[test]
@@ -225,7 +247,8 @@ fn a_directory_a_fifo_and_no_permission_are_waited_out() {
     fs::remove_dir(rig.path("eve.json")).unwrap();
     nix::unistd::mkfifo(&rig.path("eve.json"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     rig.poll();
-    assert_eq!(rig.follower.counts().errors, 2);
+    // Opening it is a look, too.
+    assert_eq!(rig.follower.counts().errors, 3);
     fs::remove_file(rig.path("eve.json")).unwrap();
     let mut options = OpenOptions::new();
     options
@@ -237,7 +260,7 @@ fn a_directory_a_fifo_and_no_permission_are_waited_out() {
     rig.poll();
     // Root reads it all the same.
     let refused = !nix::unistd::geteuid().is_root();
-    assert_eq!(rig.follower.counts().errors, 2 + u64::from(refused));
+    assert_eq!(rig.follower.counts().errors, 3 + u64::from(refused));
     fs::remove_file(rig.path("eve.json")).unwrap();
     rig.write("eve.json", 0..2);
     rig.poll();

@@ -89,7 +89,13 @@ fn a_header_is_read_again_after_a_restart() {
     for more in ["", "2.5\ttwo\n"] {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(more.as_bytes()).unwrap();
-        let mut follower = FollowFile::new(path.clone(), Start::Beginning, saved, decoder);
+        let mut follower = FollowFile::new(
+            path.clone(),
+            Start::Beginning,
+            &saved,
+            decoder(),
+            WallTime::default(),
+        );
         let mut each = |record: &Record<'_>| {
             seen.push(record.time().as_ns());
             Ok(())
