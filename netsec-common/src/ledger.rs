@@ -114,7 +114,7 @@ impl Row {
     /// Counts a plain packet of a flow.
     #[inline(always)]
     pub(crate) fn count_plain(&self, kind: PlainKind, bytes: u64) {
-        let kind = (kind.0 & (PlainKind::COUNT as u64 - 1)) as usize;
+        let kind = (kind.0 & 7) as usize;
         if let Some(plain) = self.plain.get(kind) {
             plain.packets.store(plain.packets.load().wrapping_add(1));
             plain.bytes.store(plain.bytes.load().wrapping_add(bytes));

@@ -55,7 +55,7 @@ impl Place {
     pub(crate) const fn of_hash(hash: u64, config: &Config) -> Self {
         Self {
             set: (hash >> 32) as u32 & config.set_mask,
-            way: (hash >> 30) as u32 & (WAYS as u32 - 1),
+            way: (hash >> 30 & 3) as u32,
         }
     }
 }
@@ -84,7 +84,7 @@ pub fn account<T: FlowTable>(
         row,
         set_index: place.set,
     };
-    for (way, slot) in set.from_way(place.way) {
+    for (way, slot) in set.ways_from(place.way) {
         if slot.holds(key) {
             return Ok(home.hit(way, slot, seen, idle_ticks));
         }
@@ -100,7 +100,7 @@ fn oldest(set: &FlowSet, first_way: u32, now: Ticks) -> (usize, &FlowSlot) {
     let [first, ..] = &set.ways;
     let mut victim = (0, first);
     let mut age = i64::MIN;
-    for (way, slot) in set.from_way(first_way) {
+    for (way, slot) in set.ways_from(first_way) {
         let this = self::age(slot, now);
         if this > age {
             victim = (way, slot);

@@ -15,7 +15,7 @@ impl<'a> Known<'a> {
     /// The slot that holds a flow, if one does.
     #[inline(always)]
     pub(crate) fn find(set: &'a FlowSet, place: Place, key: &FlowKey) -> Option<Self> {
-        let (_, slot) = set.from_way(place.way).find(|(_, slot)| slot.holds(key))?;
+        let (_, slot) = set.ways_from(place.way).find(|(_, slot)| slot.holds(key))?;
         Some(Self {
             slot,
             volume: slot.volume(),

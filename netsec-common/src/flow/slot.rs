@@ -16,12 +16,12 @@ pub struct FlowSet {
 }
 
 const _: () = assert!(size_of::<FlowSet>() == 256);
-const _: () = assert!(WAYS.is_power_of_two());
+const _: () = assert!(WAYS == 4, "ways are named by two bits of the hash");
 
 impl FlowSet {
     /// All slots with their places, from a way on and round.
     #[inline(always)]
-    pub(super) fn from_way(&self, first: u32) -> impl Iterator<Item = (usize, &FlowSlot)> {
+    pub(super) fn ways_from(&self, first: u32) -> impl Iterator<Item = (usize, &FlowSlot)> {
         (0..WAYS).filter_map(move |step| {
             let way = (first as usize + step) & (WAYS - 1);
             Some((way, self.ways.get(way)?))
