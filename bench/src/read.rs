@@ -125,6 +125,7 @@ fn settings() -> KernelSettings {
             snap_bytes: 64,
             idle_timeout: Duration::ZERO,
             hash_keys: FIXED_HASH_KEYS,
+            inner: false,
         },
         records_ring_bytes: 64 << 20,
         packets_ring_bytes: 0,

@@ -4,12 +4,15 @@ use crate::block::{BlockTable, Ruling, suspect, suspect_unfiltered};
 use crate::config::{Config, Control};
 use crate::flow::{FlowTable, Observation, Place, account};
 use crate::ledger::{Counter, Row};
-use crate::packet::{FlowKey, Frame, Packet, PacketBytes, Sender, parse_from, protocol};
+use crate::packet::{FlowKey, Frame, Opening, Packet, PacketBytes, Sender, parse_from, protocol};
 use crate::sample::{Delivery, QUESTIONS_MAX, SAMPLE_BYTES_MAX, SampleSink, Sampling};
 use crate::ticks::Ticks;
 
+mod inner;
 mod known;
 
+use inner::Closed;
+pub use inner::{Inside, Passage};
 pub use known::{Rest, pass_known_v4, pass_known_v6};
 
 /// Port of DNS servers.
@@ -75,6 +78,20 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
     where
         S: SampleSink<P>,
     {
+        self.process_through(frame, now, &Closed)
+    }
+
+    /// As [`process_any`](Self::process_any), with tunnels opened by `inside`.
+    #[inline(always)]
+    pub fn process_through<P: PacketBytes>(
+        &self,
+        frame: &Frame<'_, P>,
+        now: Ticks,
+        inside: &impl Inside,
+    ) -> Verdict
+    where
+        S: SampleSink<P>,
+    {
         self.row.begin();
         if frame.counted_before {
             self.row.count(Counter::Forwarded);
@@ -85,7 +102,11 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         self.row.count(Counter::Frames);
         self.row.add(Counter::Bytes, u64::from(frame.wire_bytes));
-        let (accounted, ruling) = self.take(frame, now);
+        let (accounted, ruling) = match inside.outermost() {
+            Some(passage) => (passage.accounted(), Ruling::PASS),
+            None => self.take(frame, now, inside),
+        };
+        let accounted = accounted.map(|accounted| self.follow(frame.bytes, accounted, inside));
         self.sample(frame, accounted, ruling);
         self.row.end();
         if ruling.drops() {
@@ -101,6 +122,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         &self,
         frame: &Frame<'_, P>,
         now: Ticks,
+        inside: &impl Inside,
     ) -> (Option<Accounted>, Ruling) {
         if !self.config.is_current() {
             self.row.count(Counter::NoFlowSet);
@@ -108,9 +130,10 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         }
         let mut sender = Sender::default();
         let parsed = parse_from(frame, self.row, &mut sender);
+        let parsed = inner::merged(frame.bytes, parsed, inside);
         // A blocked source does not get by with a transport header that cannot be read.
         let suspect = match &parsed {
-            Ok(packet) => suspect(self.blocks, &packet.key),
+            Ok((packet, _)) => suspect(self.blocks, &packet.key),
             Err(_) => sender
                 .key()
                 .and_then(|key| suspect_unfiltered(self.blocks, &key)),
@@ -123,7 +146,13 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             return (None, ruling);
         }
         let accounted = match parsed {
-            Ok(packet) => self.account(&packet, frame.wire_bytes, now),
+            Ok((packet, opening)) => {
+                self.account(&packet, frame.wire_bytes, now)
+                    .map(|accounted| Accounted {
+                        opening,
+                        ..accounted
+                    })
+            }
             Err(reason) => Err(reason),
         };
         match accounted {
@@ -153,6 +182,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         Ok(Accounted {
             packets,
             is_question: is_question(&packet.key),
+            opening: None,
         })
     }
 
@@ -202,6 +232,8 @@ struct Accounted {
     packets: u32,
     /// Whether it carries questions to a DNS server.
     is_question: bool,
+    /// Where in it a tunnel begins.
+    opening: Option<Opening>,
 }
 
 /// Whether a packet of this flow carries questions to a DNS server.

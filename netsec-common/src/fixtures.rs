@@ -14,6 +14,7 @@ mod link;
 pub mod reference;
 mod rig;
 mod transport;
+mod tunnel;
 
 use alloc::format;
 use alloc::string::String;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 
 pub use blocks::Blocks;
 pub use rig::{Records, Rig, Samples, Table};
+pub use tunnel::{TunnelCase, deep_tunnel, tunnel_cases};
 
 use crate::ledger::{Counter, Snapshot};
 use crate::packet::{FlowKey, Start};

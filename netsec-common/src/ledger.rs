@@ -5,6 +5,14 @@
 //! ```text
 //! frames = flow_packets + Σ not-IP kinds + Σ malformed reasons + Σ dropped + unaccounted
 //! ```
+//!
+//! What is inside of tunnels has an identity of its own, [`Snapshot::inner_imbalance`], because those
+//! packets are in frames that the first one has counted:
+//!
+//! ```text
+//! tunnelled = inner_flow_packets + Σ inner not-IP kinds + Σ inner malformed reasons
+//!           + Σ unread reasons + inner unaccounted
+//! ```
 
 mod counter;
 
@@ -121,6 +129,17 @@ impl Row {
         }
     }
 
+    /// Counts why a packet in a tunnel is in no flow; `reason` is that of a frame.
+    #[inline(always)]
+    pub(crate) fn count_inside(&self, reason: Counter) {
+        if let Some(cell) = self
+            .counters
+            .get((reason as u32 + Counter::INWARDS) as usize)
+        {
+            cell.store(cell.load().wrapping_add(1));
+        }
+    }
+
     /// True once in `n` calls: the clock of 1-in-n sampling. `n` = 0 is never.
     #[inline(always)]
     pub fn one_in(&self, n: u32) -> bool {
@@ -189,6 +208,28 @@ impl Row {
         }
         snapshot
     }
+}
+
+/// Where the parser counts what it meets.
+pub trait Tally {
+    /// Adds one to a counter.
+    fn count(&self, counter: Counter);
+}
+
+impl Tally for Row {
+    #[inline(always)]
+    fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+}
+
+/// Counts nothing: for packets in tunnels, as the attributes are those of frames.
+#[derive(Clone, Copy, Debug)]
+pub struct Untold;
+
+impl Tally for Untold {
+    #[inline(always)]
+    fn count(&self, _counter: Counter) {}
 }
 
 /// The counters at one moment, of one CPU or summed over several.
@@ -260,6 +301,24 @@ impl Snapshot {
     pub fn imbalance(&self) -> i64 {
         self.get(Counter::Frames)
             .wrapping_sub(self.explained())
+            .cast_signed()
+    }
+
+    /// Packets in tunnels with an outcome.
+    #[must_use]
+    pub fn inner_explained(&self) -> u64 {
+        self.get(Counter::InnerFlowPackets)
+            .wrapping_add(self.sum(Class::InnerNotIp))
+            .wrapping_add(self.sum(Class::InnerMalformed))
+            .wrapping_add(self.sum(Class::InnerUnread))
+            .wrapping_add(self.sum(Class::InnerUnaccounted))
+    }
+
+    /// Tunnel headers met minus packets in them explained: zero when the second identity holds.
+    #[must_use]
+    pub fn inner_imbalance(&self) -> i64 {
+        self.get(Counter::Tunnelled)
+            .wrapping_sub(self.inner_explained())
             .cast_signed()
     }
 }

@@ -6,14 +6,16 @@ mod internet;
 mod key;
 pub(crate) mod plain;
 mod transport;
+mod tunnel;
 
 pub(crate) use transport::tcp;
 
-pub use bytes::{HeaderBytes, PacketBytes, SliceHeader};
+pub use bytes::{HeaderBytes, OFFSET_LIMIT, PacketBytes, SliceHeader};
 pub(crate) use key::Sender;
 pub use key::{Addresses, FlowKey, Vlan, protocol};
+pub use tunnel::{Opened, Opening, Refusal, TUNNELS_MAX, Tunnel, TunnelKind, layers};
 
-use crate::ledger::{Counter, Row};
+use crate::ledger::{Counter, Tally};
 
 /// A frame as the hook or the capture file gives it.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +61,19 @@ pub struct Packet {
     pub payload_bytes: u32,
 }
 
+impl Packet {
+    /// The same, but that the verifier does not walk what follows once for each protocol.
+    #[expect(clippy::cast_possible_truncation, reason = "merged to 8 bits")]
+    #[inline(always)]
+    pub(crate) fn merged<P: PacketBytes>(self, bytes: &P) -> Self {
+        Self {
+            key: self.key.merged(bytes),
+            tcp_flags: bytes.merge::<8>(usize::from(self.tcp_flags)) as u8,
+            ..self
+        }
+    }
+}
+
 /// Reads the outermost IP packet of a frame, and counts what it meets on the way in `row`.
 ///
 /// MPLS and PPPoE are read through. Reassembly is not done: a later fragment has no ports.
@@ -69,17 +84,30 @@ pub struct Packet {
 /// [`Malformed`](crate::ledger::Class::Malformed) that explains why the frame is in no flow; it has
 /// not been counted yet.
 #[inline(always)]
-pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &Row) -> Result<Packet, Counter> {
+pub fn parse<P: PacketBytes>(frame: &Frame<'_, P>, row: &impl Tally) -> Result<Packet, Counter> {
+    parse_from(frame, row, &mut Sender::default()).map(|(packet, _)| packet)
+}
+
+/// As [`parse`], and says where in the packet a tunnel begins.
+///
+/// # Errors
+///
+/// As [`parse`].
+#[inline(always)]
+pub fn parse_carrier<P: PacketBytes>(
+    frame: &Frame<'_, P>,
+    row: &impl Tally,
+) -> Result<(Packet, Option<Opening>), Counter> {
     parse_from(frame, row, &mut Sender::default())
 }
 
-/// As [`parse`], and says who sent the packet even where the rest of it cannot be read.
+/// As [`parse_carrier`], and says who sent the packet even where the rest of it cannot be read.
 #[inline(always)]
 pub(crate) fn parse_from<P: PacketBytes>(
     frame: &Frame<'_, P>,
-    row: &Row,
+    row: &impl Tally,
     sender: &mut Sender,
-) -> Result<Packet, Counter> {
+) -> Result<(Packet, Option<Opening>), Counter> {
     let network = match frame.start {
         Start::Ethernet => ethernet::read(frame.bytes, row)?,
         Start::Tagged { tag } => ethernet::read_behind_tag(frame.bytes, tag, row)?,
@@ -87,7 +115,9 @@ pub(crate) fn parse_from<P: PacketBytes>(
             ethernet::read_tagged(frame.bytes, ethertype, usize::from(offset), row)?
         }
     };
-    internet::read(frame, &network, row, sender)
+    let (packet, payload) = internet::read(frame, &network, row, sender)?;
+    let opening = Opening::of(&packet.key, &payload);
+    Ok((packet, opening.map(|opening| opening.merged(frame.bytes))))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use netsec_common::engine::{Engine, Verdict, pass_known_v4, pass_known_v6};
 use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes as _, Start};
 use netsec_common::ticks::Ticks;
 
+use crate::inner::{Hook, Receiving, Sending};
 use crate::maps::{self, Blocks, Cpu, Filter};
 use crate::packet::FrameBytes;
 
@@ -22,11 +23,14 @@ const TC_ACT_UNSPEC: i32 = -1;
 /// Bytes that hold every header the engine reads in all but odd frames.
 const HEADERS_BYTES: u32 = 128;
 
+/// The same with those in two tunnels.
+const INNER_HEADERS_BYTES: u32 = 384;
+
 /// Every received frame. Nearly all go one of the short ways.
 #[xdp]
 pub(crate) fn netsec(ctx: XdpContext) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
-    let cpu = Cpu::new(maps::config());
+    let cpu = Cpu::<false>::new(maps::config());
     if pass_known_v4(&received(&bytes), maps::config(), &cpu, &Filter, || {
         cpu.rest()
     }) {
@@ -38,13 +42,19 @@ pub(crate) fn netsec(ctx: XdpContext) -> u32 {
     netsec_any(ctx.ctx)
 }
 
+/// Every received frame, and what is in its tunnels.
+#[xdp]
+pub(crate) fn netsec_inner(ctx: XdpContext) -> u32 {
+    ingress::<true>(&ctx)
+}
+
 /// The short way of IPv6: not zero when it was taken. Global, so that it has registers of its own.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netsec_v6(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
-    let cpu = Cpu::new(maps::config());
+    let cpu = Cpu::<false>::new(maps::config());
     pass_known_v6(&received(&bytes), maps::config(), &cpu, &Filter, || {
         cpu.rest()
     })
@@ -75,7 +85,11 @@ fn received(bytes: &FrameBytes) -> Frame<'_, FrameBytes> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netsec_any(ctx: *mut xdp_md) -> u32 {
-    let ctx = XdpContext::new(ctx);
+    ingress::<false>(&XdpContext::new(ctx))
+}
+
+#[inline(always)]
+fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let frame = received(&bytes);
     let Some(control) = maps::control() else {
@@ -88,12 +102,10 @@ extern "C" fn netsec_any(ctx: *mut xdp_md) -> u32 {
         },
         cpu: maps::cpu(),
     };
-    let verdict = run(maps::config(), &blocks, |engine, now| {
-        engine.process_any(&frame, now)
-    });
-    match verdict {
+    let hook = Receiving(ctx.ctx);
+    match run::<INNER>(&frame, maps::config(), &blocks, hook) {
         Some(Verdict::Pass) => {
-            debug!(&ctx, "frame of {} bytes", frame.wire_bytes);
+            debug!(ctx, "frame of {} bytes", frame.wire_bytes);
             XDP_PASS
         }
         // A live entry of the block table matched, the allowlist did not, and blocks are enforced.
@@ -108,7 +120,7 @@ extern "C" fn netsec_any(ctx: *mut xdp_md) -> u32 {
 pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
-    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::new(config));
+    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
     if pass_known_v4(&frame, config, &cpu, &None::<Filter>, || cpu.rest()) {
         return TC_ACT_UNSPEC;
     }
@@ -125,7 +137,7 @@ extern "C" fn netsec_egress_v6(skb: *mut __sk_buff) -> u32 {
     let ctx = TcContext::new(skb);
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
-    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::new(config));
+    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
     pass_known_v6(&frame, config, &cpu, &None::<Filter>, || cpu.rest()).into()
 }
 
@@ -152,31 +164,47 @@ fn sent<'a>(ctx: &TcContext, bytes: &'a FrameBytes, config: &Config) -> Frame<'a
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netsec_egress_any(skb: *mut __sk_buff) -> u32 {
-    let ctx = TcContext::new(skb);
+    egress::<false>(&TcContext::new(skb)) as u32
+}
+
+/// Every sent frame, and what is in its tunnels.
+#[classifier]
+pub(crate) fn netsec_egress_inner(ctx: TcContext) -> i32 {
+    egress::<true>(&ctx)
+}
+
+#[inline(always)]
+fn egress<const INNER: bool>(ctx: &TcContext) -> i32 {
     let wire_bytes = ctx.len();
+    let headers_bytes = if INNER {
+        INNER_HEADERS_BYTES
+    } else {
+        HEADERS_BYTES
+    };
     // Parts of a frame can lie in other pages. A failure leaves the frame as it is, and the parser
     // counts what it misses.
-    if ctx.data_end() - ctx.data() < wire_bytes.min(HEADERS_BYTES) as usize {
-        let _pulled = ctx.pull_data(wire_bytes.min(HEADERS_BYTES));
+    if ctx.data_end() - ctx.data() < wire_bytes.min(headers_bytes) as usize {
+        let _pulled = ctx.pull_data(wire_bytes.min(headers_bytes));
     }
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
-    let frame = sent(&ctx, &bytes, config);
-    let _verdict = run(config, &None::<Blocks>, |engine, now| {
-        engine.process_any(&frame, now)
-    });
-    // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
-    TC_ACT_UNSPEC as u32
+    let frame = sent(ctx, &bytes, config);
+    let hook = Sending(ctx.skb.skb, frame.start);
+    match run::<INNER>(&frame, config, &None::<Blocks>, hook) {
+        // Without a block table nothing is dropped: what the host itself sends is not netsec's to stop.
+        Some(Verdict::Pass | Verdict::Drop) | None => TC_ACT_UNSPEC,
+    }
 }
 
 /// Calls with the engine of this CPU, at this moment; `None` when a map lacks this CPU.
 #[inline(always)]
-fn run<B: BlockTable, R>(
+fn run<const INNER: bool>(
+    frame: &Frame<'_, FrameBytes>,
     config: &Config,
-    blocks: &B,
-    call: impl FnOnce(&Engine<'_, Cpu, B, Cpu>, Ticks) -> R,
-) -> Option<R> {
-    let share = Cpu::new(config);
+    blocks: &impl BlockTable,
+    hook: impl Hook,
+) -> Option<Verdict> {
+    let share = Cpu::<INNER>::new(config);
     let (control, row, now) = share.rest()?;
     let engine = Engine {
         config,
@@ -186,7 +214,11 @@ fn run<B: BlockTable, R>(
         blocks,
         samples: &share,
     };
-    Some(call(&engine, now))
+    Some(if INNER {
+        engine.process_through(frame, now, &hook.tunnels(now))
+    } else {
+        engine.process_any(frame, now)
+    })
 }
 
 /// Reads both clocks at one moment into the `CLOCK` map. User space runs it by

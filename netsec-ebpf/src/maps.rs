@@ -200,13 +200,13 @@ extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u6
     judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
 }
 
-/// One CPU's share of the maps.
-pub(crate) struct Cpu {
+/// One CPU's share of the maps; with `TUNNELS`, flows in tunnels are among those of the table.
+pub(crate) struct Cpu<const TUNNELS: bool> {
     number: u32,
     first_set: u32,
 }
 
-impl Cpu {
+impl<const TUNNELS: bool> Cpu<TUNNELS> {
     /// Of the CPU that the program runs on.
     #[inline(always)]
     pub(crate) fn new(config: &Config) -> Self {
@@ -244,7 +244,9 @@ pub(crate) fn jiffies() -> u64 {
     unsafe { bpf_jiffies64() }
 }
 
-impl FlowTable for Cpu {
+impl<const TUNNELS: bool> FlowTable for Cpu<TUNNELS> {
+    const TUNNELS: bool = TUNNELS;
+
     #[inline(always)]
     fn set(&self, index: u32) -> Option<&FlowSet> {
         FLOWS.get(self.first_set + index)
@@ -276,7 +278,7 @@ struct Sample<const BYTES: usize> {
     bytes: [u8; BYTES],
 }
 
-impl SampleSink<FrameBytes> for Cpu {
+impl<const TUNNELS: bool> SampleSink<FrameBytes> for Cpu<TUNNELS> {
     #[inline(always)]
     fn sample(&self, frame: &Frame<'_, FrameBytes>, captured: u32, fate: Fate) -> Delivery {
         match captured {
@@ -287,7 +289,7 @@ impl SampleSink<FrameBytes> for Cpu {
     }
 }
 
-impl Cpu {
+impl<const TUNNELS: bool> Cpu<TUNNELS> {
     #[inline(always)]
     fn sample_sized<const BYTES: usize>(
         &self,

@@ -7,17 +7,13 @@
 
 use core::arch::asm;
 
-use netsec_common::packet::{HeaderBytes, PacketBytes};
+use netsec_common::packet::{HeaderBytes, OFFSET_LIMIT, PacketBytes};
 
 /// `data..data_end` of a frame at a hook.
 pub(crate) struct FrameBytes {
     start: usize,
     end: usize,
 }
-
-/// Offsets from here on are refused before they reach the verifier, which tracks a packet pointer
-/// only while its variable part stays under 2¹⁶. No header the engine reads lies so deep.
-const OFFSET_LIMIT: usize = 0x7fff;
 
 impl FrameBytes {
     #[inline(always)]

@@ -11,6 +11,7 @@ pub mod number;
 mod rows;
 mod text;
 mod timestamp;
+mod tunnels;
 
 use std::io;
 

@@ -12,8 +12,8 @@ pub mod names;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use netsec_common::ledger::{Class, Counter, Row};
-use netsec_common::packet::{Frame, Packet, parse};
+use netsec_common::ledger::{Class, Counter, Untold};
+use netsec_common::packet::{Frame, Packet, Refusal, TUNNELS_MAX, Tunnel, parse, parse_carrier};
 
 use self::dns::Message;
 pub use self::link::{Carrier, Link, Mac};
@@ -32,6 +32,17 @@ pub struct PacketView {
     pub flow: Result<Packet, Counter>,
     /// What the frame carries.
     pub content: Content,
+    /// The packet that carries this one, when it was in a tunnel that was opened.
+    pub outer: Option<Box<Outer>>,
+}
+
+/// A packet that carries another one.
+#[derive(Clone, Debug)]
+pub struct Outer {
+    /// The tunnel between the two.
+    pub tunnel: Tunnel,
+    /// The packet.
+    pub view: PacketView,
 }
 
 /// What a frame carries.
@@ -116,7 +127,7 @@ impl PacketView {
             start: sample.start,
             counted_before: false,
         };
-        let flow = parse(&frame, &Row::new());
+        let flow = parse(&frame, &Untold);
         let (link, content) = link::read(bytes, sample.start, flow.as_ref());
         Self {
             wire_bytes: sample.wire_bytes,
@@ -124,7 +135,52 @@ impl PacketView {
             link,
             flow,
             content,
+            outer: None,
         }
+    }
+
+    /// Decodes the innermost packet of a sample, as far as the engine follows tunnels.
+    #[must_use]
+    pub fn decode_inner(sample: &Sample) -> Self {
+        let bytes: &[u8] = &sample.bytes;
+        let frame = Frame {
+            bytes: &bytes,
+            wire_bytes: sample.wire_bytes,
+            start: sample.start,
+            counted_before: false,
+        };
+        let mut view = Self::decode(sample);
+        let mut opening = parse_carrier(&frame, &Untold)
+            .ok()
+            .and_then(|(_, opening)| opening);
+        for level in 1..=TUNNELS_MAX {
+            let opened = opening.and_then(|opening| opening.open(&bytes, level).ok());
+            let Some((opened, tunnel)) = opened.and_then(|it| Some((it, it.tunnel()?))) else {
+                break;
+            };
+            let read = opened.read(&bytes);
+            let flow = read.map(|(packet, _)| packet).map_err(Refusal::reason);
+            let (offset, start) = opened.content();
+            let content = bytes.get(offset..).unwrap_or_default();
+            let end = content.len().min(opened.bytes() as usize);
+            let content = content.get(..end).unwrap_or_default();
+            let (link, content) = link::read(content, start, flow.as_ref());
+            view = Self {
+                link,
+                flow,
+                content,
+                wire_bytes: view.wire_bytes,
+                captured_bytes: view.captured_bytes,
+                outer: Some(Box::new(Outer { tunnel, view })),
+            };
+            opening = read.ok().and_then(|(_, next)| next);
+        }
+        view
+    }
+
+    /// The packet itself, then those that carry it, from the inside out.
+    pub fn layers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |view| Some(&view.outer.as_ref()?.view))
     }
 
     /// The IP packet, when the frame carries one.

@@ -3,6 +3,7 @@
 mod detecting;
 mod enforcing;
 mod logs;
+mod showing;
 
 use std::io;
 use std::time::Duration;
@@ -21,7 +22,6 @@ use crate::finding::Severity;
 use crate::hook::{Hook, HookId};
 use crate::log::{LogError, LogReader};
 use crate::output::Output;
-use crate::packet::{Content, PacketView};
 use crate::summary::{HookSummary, Summary, Tally, Volume};
 use crate::time::WallTime;
 
@@ -47,6 +47,11 @@ pub struct PipelineSettings {
     pub connections: bool,
     /// What the detectors look for; `None` switches them off.
     pub detect: Option<DetectSettings>,
+    /// Whether the sources look into tunnels.
+    pub inner: bool,
+    /// Whether detectors and joined logs look into tunnels too, from where nothing may lead to a block:
+    /// whoever can send to a tunnel's end can write any addresses into it.
+    pub detect_inner: bool,
 }
 
 /// What a source knows of one hook at one moment.
@@ -96,6 +101,8 @@ struct Part {
     opened: u64,
     ended: u64,
     read: Volume,
+    /// The same of packets in tunnels.
+    read_inner: Volume,
     torn_reads: u64,
     /// The ledgers at the start.
     ledgers: Vec<Snapshot>,
@@ -260,6 +267,7 @@ impl<O: Output> Pipeline<O> {
         self.total.opened += done.opened;
         self.total.ended += done.ended;
         self.total.read.add(done.read);
+        self.total.read_inner.add(done.read_inner);
         self.interval.start = Some(start);
         self.interval.ledgers = readings.iter().map(|reading| reading.ledger).collect();
         self.interval.torn_reads = readings.iter().map(|reading| reading.torn_reads).sum();
@@ -293,6 +301,7 @@ impl<O: Output> Pipeline<O> {
             ended: part.ended,
             active: self.table.len() as u64,
             read: part.read,
+            read_inner: self.settings.inner.then_some(part.read_inner),
             findings: self.detect_totals().unwrap_or_default().campaigns,
             torn_reads: torn_reads.saturating_sub(part.torn_reads),
         }
@@ -300,8 +309,12 @@ impl<O: Output> Pipeline<O> {
 
     fn write_ended(&mut self, ended: &mut Vec<Ended>) {
         for Ended { connection, cause } in ended.drain(..) {
-            self.handshakes.note(&connection);
-            if let Some(correlator) = &mut self.correlator {
+            // What is in a tunnel may be made up, handshakes too.
+            if !connection.key.is_inner() {
+                self.handshakes.note(&connection);
+            }
+            let told = !connection.key.is_inner() || self.settings.detect_inner;
+            if let Some(correlator) = self.correlator.as_mut().filter(|_| told) {
                 correlator.ended(&connection);
             }
             if !self.settings.filter.matches_connection(&connection.key) {
@@ -320,22 +333,6 @@ impl<O: Output> Pipeline<O> {
     fn check(&mut self) -> io::Result<()> {
         self.failed.take().map_or(Ok(()), Err)
     }
-
-    fn wants(&self, view: &PacketView) -> bool {
-        let filter = &self.settings.filter;
-        if filter.is_everything() {
-            return true;
-        }
-        if let Ok(packet) = view.flow {
-            return filter.matches_flow(&packet.key);
-        }
-        let ethertype = view.link.ethertype.unwrap_or_default();
-        let vlan = view.link.vlan();
-        match &view.content {
-            Content::Arp(arp) => filter.matches_arp(ethertype, arp.sender.1, arp.target.1, vlan),
-            Content::Ip(_) | Content::Other(_) => filter.matches_not_ip(ethertype, vlan),
-        }
-    }
 }
 
 impl<O: Output> Sink for Pipeline<O> {
@@ -343,10 +340,8 @@ impl<O: Output> Sink for Pipeline<O> {
         if self.is_done() {
             return;
         }
-        let view = PacketView::decode(&sample);
-        if let Some(detectors) = &mut self.detectors {
-            detectors.packet(sample.time, &view);
-        }
+        let view = self.view(&sample);
+        self.detect_packet(sample.time, &view);
         if self.wants(&view) {
             self.packets_written += 1;
             self.failed = self.output.packet(&sample, &view).err();
@@ -358,8 +353,13 @@ impl<O: Output> Sink for Pipeline<O> {
             bytes: delta.bytes,
             packets: delta.packets,
         };
-        self.interval.read.add(volume);
-        self.recent.add(delta);
+        let inner = delta.key.is_inner();
+        if inner {
+            self.interval.read_inner.add(volume);
+        } else {
+            self.interval.read.add(volume);
+            self.recent.add(delta);
+        }
         let interface = self.interfaces.get(usize::from(delta.hook.0));
         let interface = interface.copied().unwrap_or_default();
         let mut ended = std::mem::take(&mut self.ended);
@@ -370,14 +370,13 @@ impl<O: Output> Sink for Pipeline<O> {
             self.tell_gone();
         }
         let Some(view) = view else { return };
-        if let Some(correlator) = &mut self.correlator {
+        let told = !inner || self.settings.detect_inner;
+        if let Some(correlator) = self.correlator.as_mut().filter(|_| told) {
             correlator.delta(delta, &view.key, view.opened);
         }
-        if self
-            .settings
-            .filter
-            .matches_direction(&delta.key, &view.key)
-        {
+        let filter = &self.settings.filter;
+        // The bytes of what is in a tunnel are among the tunnel's.
+        if !inner && filter.matches_direction(&delta.key, &view.key) {
             self.interval.tally.add(delta, &view.key);
         }
         if view.opened && self.settings.filter.matches_connection(&view.key) {

@@ -20,6 +20,8 @@ pub struct EngineSettings {
     /// Keys of the flow hash: drawn anew for live traffic, fixed for replay, so that a replay gives
     /// the same lines each time.
     pub hash_keys: [u32; 10],
+    /// Whether packets in tunnels are accounted as flows of their own, besides the frames.
+    pub inner: bool,
 }
 
 impl EngineSettings {
@@ -54,6 +56,7 @@ mod tests {
             snap_bytes: 0,
             idle_timeout,
             hash_keys: FIXED_HASH_KEYS,
+            inner: false,
         }
     }
 

@@ -79,6 +79,9 @@ pub struct Summary {
     pub active: u64,
     /// Packets that the interval's flow deltas accounted for, whatever the filter.
     pub read: Volume,
+    /// The same of packets in tunnels, when the sources look into them. Their bytes are among those of
+    /// the packets that carry them: nothing above but connections counts them.
+    pub read_inner: Option<Volume>,
     /// Campaigns begun since the start, by kind.
     pub findings: Vec<(Kind, u64)>,
     /// Slots that could not be read because a packet was being counted each time: read next time.

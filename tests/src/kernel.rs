@@ -76,6 +76,7 @@ pub const fn settings() -> KernelSettings {
             snap_bytes: 192,
             idle_timeout: Duration::ZERO,
             hash_keys: FIXED_HASH_KEYS,
+            inner: false,
         },
         records_ring_bytes: 1 << 20,
         packets_ring_bytes: 1 << 20,

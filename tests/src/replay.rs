@@ -124,6 +124,7 @@ fn play(file: &Path, output: impl Output) -> anyhow::Result<End> {
         interval: Duration::from_secs(5),
         hash_keys: FIXED_HASH_KEYS,
         detect: None,
+        inner: false,
         rules: Rules::default(),
         logs: Vec::new(),
     }
@@ -143,6 +144,8 @@ pub struct Play {
     pub hash_keys: [u32; 10],
     /// What the detectors look for.
     pub detect: Option<DetectSettings>,
+    /// Whether to look into tunnels.
+    pub inner: bool,
     /// What would lead to a block.
     pub rules: Rules,
     /// Logs whose alerts are looked at, too.
@@ -170,6 +173,7 @@ impl Play {
             snap_bytes: 192,
             idle_timeout: idle,
             hash_keys: self.hash_keys,
+            inner: self.inner,
         };
         let settings = PipelineSettings {
             filter: Filter::everything(),
@@ -185,6 +189,8 @@ impl Play {
             packet_limit: None,
             connections: true,
             detect: self.detect.clone(),
+            inner: self.inner,
+            detect_inner: self.inner,
         };
         let mut capture = Capture::open(file)?;
         let mut pipeline = Pipeline::new(settings, output);

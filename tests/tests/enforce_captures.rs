@@ -50,6 +50,7 @@ fn decisions(
         detect: Some(DetectSettings::default()),
         rules: rules.clone(),
         logs: logs.to_vec(),
+        inner: false,
     };
     let lines = play.lines(capture)?;
     let kind = |line: &&Value| line.get("event_type").and_then(Value::as_str) == Some("decision");

@@ -227,6 +227,7 @@ fn play(slots: u32) -> Play {
         interval: Duration::from_secs(3600),
         hash_keys: FIXED_HASH_KEYS,
         detect: Some(DetectSettings::default()),
+        inner: false,
         rules: Rules::default(),
         logs: Vec::new(),
     }

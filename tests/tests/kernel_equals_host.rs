@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use netsec_common::fixtures::cases;
+use netsec_common::fixtures::{cases, tunnel_cases};
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::ledger::{Class, Counter, Snapshot};
 use netsec_common::packet::Start;
@@ -44,6 +44,7 @@ fn settings() -> EngineSettings {
         snap_bytes: 384,
         idle_timeout: Duration::from_secs(60),
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     }
 }
 
@@ -59,17 +60,34 @@ fn whole(time: WallTime, bytes: &[u8]) -> HostFrame<'_> {
 
 #[test]
 fn every_captured_frame_gives_the_same() {
-    let Some(object) = kernel::object().unwrap() else {
-        return;
-    };
-    let Some(data) = data::path().unwrap() else {
-        return;
-    };
+    captured_frames(&settings());
+}
+
+#[test]
+fn every_captured_frame_gives_the_same_with_what_is_in_its_tunnels() {
+    let ledger = captured_frames(&EngineSettings {
+        inner: true,
+        ..settings()
+    });
+    let Some(ledger) = ledger else { return };
+    eprintln!(
+        "{} tunnels, {} packets inside in flows",
+        ledger.get(Counter::Tunnelled),
+        ledger.get(Counter::InnerFlowPackets)
+    );
+    assert_eq!((ledger.imbalance(), ledger.inner_imbalance()), (0, 0));
+    assert!(ledger.get(Counter::InnerFlowPackets) > 200);
+}
+
+/// Compares the frames of all captures.
+fn captured_frames(settings: &EngineSettings) -> Option<Snapshot> {
+    let object = kernel::object().unwrap()?;
+    let data = data::path().unwrap()?;
     let mut files = Vec::new();
     for folder in ["corpus", "pcap", "community-id"] {
         collect(&data.join(folder), &mut files);
     }
-    let mut comparison = Comparison::load(object, HookId(0), &settings()).unwrap();
+    let mut comparison = Comparison::load(object, HookId(0), settings).unwrap();
     let mut number = 0_u64;
     for file in &files {
         each_frame(file, |time, bytes| {
@@ -93,6 +111,7 @@ fn every_captured_frame_gives_the_same() {
         [comparison.frames(), not_sent.short, not_sent.long],
         CAPTURED
     );
+    Some(comparison.ledger())
 }
 
 #[test]
@@ -102,6 +121,7 @@ fn a_million_mutated_frames_give_the_same() {
     };
     let wanted = env::var(MUTATIONS).map_or(MUTATIONS_DEFAULT, |text| text.parse().unwrap());
     let mut seeds: Vec<_> = cases().into_iter().map(|case| case.frame).collect();
+    seeds.extend(tunnel_cases().into_iter().map(|case| case.outer.frame));
     if let Some(data) = data::path().unwrap() {
         let mut files = Vec::new();
         collect(&data.join("corpus"), &mut files);
@@ -136,21 +156,22 @@ fn a_million_mutated_frames_give_the_same() {
     let seconds = WallTime::now().since(started).as_secs_f64();
     eprintln!("{frames} mutated frames in {seconds:.1} s: no difference");
     assert!(frames >= wanted);
-    assert_eq!(total.imbalance(), 0);
+    assert_eq!((total.imbalance(), total.inner_imbalance()), (0, 0));
     if wanted >= 100_000 {
         assert_eq!(unmoved(&total), [""; 0], "counters that no frame moved");
     }
 }
 
-/// Tables small enough to push flows out, and every kind of sampling.
-fn phases() -> [EngineSettings; 5] {
-    let phase = |slots, sampling, snap_bytes, idle_seconds, key| {
+/// Tables small enough to push flows out, and every kind of sampling; the last three look into tunnels.
+fn phases() -> [EngineSettings; 8] {
+    let phase = |slots, sampling, snap_bytes, idle_seconds, key: u32| {
         let mut settings = EngineSettings {
             slots,
             sampling,
             snap_bytes,
             idle_timeout: Duration::from_secs(idle_seconds),
             hash_keys: FIXED_HASH_KEYS,
+            inner: key >= 5,
         };
         settings.hash_keys[0] ^= key;
         settings
@@ -161,6 +182,9 @@ fn phases() -> [EngineSettings; 5] {
         phase(4096, Sampling::OneIn(7), 64, 0, 2),
         phase(64, Sampling::Off, 192, 5, 3),
         phase(1024, Sampling::All, 65, 600, 4),
+        phase(8, Sampling::All, 384, 1, 5),
+        phase(256, Sampling::FirstAndQuestions(3), 192, 60, 6),
+        phase(4096, Sampling::FirstOfFlow(1), 64, 5, 7),
     ]
 }
 
@@ -184,7 +208,10 @@ fn unmoved(total: &Snapshot) -> Vec<&'static str> {
         Class::Cache | Class::Sample => true,
         // The kernel takes no frame that is shorter than an Ethernet header.
         Class::Malformed => counter != Counter::EthernetTruncated,
+        Class::Tunnel | Class::InnerFlow | Class::InnerNotIp => true,
+        Class::InnerMalformed | Class::InnerUnread => true,
         Class::Elsewhere | Class::Unaccounted | Class::Lost => false,
+        Class::InnerUnaccounted => false,
         // There is no block table.
         Class::Dropped | Class::Verdict => false,
     };

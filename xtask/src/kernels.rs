@@ -32,8 +32,9 @@ const KERNELS: [Kernel; 3] = [
 ];
 
 /// Test programs of netsec-tests that need a kernel and nothing else.
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 7] = [
     "verdicts",
+    "inner",
     "flow_records",
     "egress",
     "live",

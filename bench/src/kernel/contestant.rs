@@ -137,6 +137,7 @@ fn load(
             snap_bytes: 192,
             idle_timeout: Duration::from_secs(60),
             hash_keys: FIXED_HASH_KEYS,
+            inner: false,
         },
         records_ring_bytes: RECORDS_RING_BYTES,
         packets_ring_bytes: 0,

@@ -128,6 +128,7 @@ fn settings() -> KernelSettings {
             snap_bytes: 192,
             idle_timeout: Duration::from_secs(60),
             hash_keys: FIXED_HASH_KEYS,
+            inner: false,
         },
         records_ring_bytes: 0,
         packets_ring_bytes: 0,

@@ -72,7 +72,7 @@ fn add<'a, T: FlowTable, B: BlockTable>(
     if suspect(blocks, &packet.key).is_some() {
         return None;
     }
-    let flow = Known::find(table.set(place.set)?, place, &packet.key)?;
+    let flow = Known::find(table, place, &packet.key)?;
     let (control, row, now) = rest()?;
     let seen = Observation {
         now,

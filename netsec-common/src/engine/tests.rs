@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::block::BlockMemoryAt;
-use crate::fixtures::{Case, Rig, cases, differences, host_cases, moved};
+use crate::fixtures::{Case, Rig, cases, differences, host_cases, moved, tunnel_cases};
 use crate::ledger::Snapshot;
 use crate::packet::{Start, parse};
 use crate::sample::Fate;
 
+mod inner;
 mod known;
 mod rulings;
 
@@ -254,6 +255,7 @@ fn every_counter_is_moved_by_some_test() {
         total.merge(&rig.counters());
     }
     total.merge(&rulings::all());
+    total.merge(&inner::all());
     let idle: Vec<_> = total
         .iter()
         .filter(|(_, n)| *n == 0)
@@ -314,7 +316,9 @@ fn a_tag_beside_the_frame_is_read_as_one_in_it() {
 fn every_counter_of_a_frame_is_in_the_table() {
     use crate::ledger::Class;
     let host_only = [Counter::EthernetTruncated];
-    let table = cases();
+    let frames = cases().into_iter().flat_map(|case| case.expect);
+    let tunnels = tunnel_cases().into_iter().flat_map(|case| case.expect());
+    let moved: Vec<_> = frames.chain(tunnels).map(|(counter, _)| counter).collect();
     let missing: Vec<_> = Counter::ALL
         .into_iter()
         .filter(|counter| match counter.class() {
@@ -322,15 +326,14 @@ fn every_counter_of_a_frame_is_in_the_table() {
             Class::Elsewhere | Class::Unaccounted | Class::Cache | Class::Lost | Class::Sample => {
                 false
             }
+            Class::Tunnel | Class::InnerFlow | Class::InnerNotIp => true,
+            Class::InnerMalformed | Class::InnerUnread => true,
+            Class::InnerUnaccounted => false,
             // The block table has verdict tables of its own.
             Class::Dropped | Class::Verdict => false,
         })
         .filter(|counter| !host_only.contains(counter))
-        .filter(|counter| {
-            !table
-                .iter()
-                .any(|case| case.expect.iter().any(|(c, _)| c == counter))
-        })
+        .filter(|counter| !moved.contains(counter))
         .map(Counter::name)
         .collect();
     assert_eq!(

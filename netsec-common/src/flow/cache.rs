@@ -11,6 +11,9 @@ use crate::ticks::Ticks;
 
 /// One CPU's share of a flow table: kernel maps or host memory.
 pub trait FlowTable {
+    /// Whether flows in tunnels are in it. Without, none is told from a flow outside.
+    const TUNNELS: bool = true;
+
     /// The set with this index among this CPU's sets.
     fn set(&self, index: u32) -> Option<&FlowSet>;
 
@@ -60,13 +63,34 @@ impl Place {
     }
 }
 
+/// Where a packet is counted besides its flow: as a frame, or as a packet in one.
+#[derive(Clone, Copy)]
+struct Books {
+    packets: Counter,
+    bytes: Counter,
+    no_set: Counter,
+}
+
+const OF_FRAMES: Books = Books {
+    packets: Counter::FlowPackets,
+    bytes: Counter::FlowBytes,
+    no_set: Counter::NoFlowSet,
+};
+
+const OF_TUNNELS: Books = Books {
+    packets: Counter::InnerFlowPackets,
+    bytes: Counter::InnerFlowBytes,
+    no_set: Counter::InnerNoFlowSet,
+};
+
 /// Accounts a packet in its set, and returns the packets its flow has now.
 ///
 /// `idle_ticks` without a packet end a flow, 0 never does.
 ///
 /// # Errors
 ///
-/// [`Counter::NoFlowSet`] when the table has no such set.
+/// [`Counter::NoFlowSet`] when the table has no such set, [`Counter::InnerNoFlowSet`] for a packet in a
+/// tunnel.
 #[inline(always)]
 pub fn account<T: FlowTable>(
     table: &T,
@@ -76,22 +100,36 @@ pub fn account<T: FlowTable>(
     idle_ticks: u32,
     row: &Row,
 ) -> Result<u32, Counter> {
-    let set = table.set(place.set).ok_or(Counter::NoFlowSet)?;
-    row.count(Counter::FlowPackets);
-    row.add(Counter::FlowBytes, u64::from(seen.bytes));
+    let books = if key.is_inner() {
+        OF_TUNNELS
+    } else {
+        OF_FRAMES
+    };
+    let set = table.set(place.set).ok_or(books.no_set)?;
+    row.count(books.packets);
+    row.add(books.bytes, u64::from(seen.bytes));
     let home = Home {
         table,
         row,
         set_index: place.set,
     };
     for (way, slot) in set.ways_from(place.way) {
-        if slot.holds(key) {
+        if holds(table, slot, key) {
             return Ok(home.hit(way, slot, seen, idle_ticks));
         }
     }
     let (way, slot) = oldest(set, place.way, seen.now);
     home.open(way, slot, key, seen);
     Ok(1)
+}
+
+#[inline(always)]
+pub(super) fn holds<T: FlowTable>(_table: &T, slot: &FlowSlot, key: &FlowKey) -> bool {
+    if T::TUNNELS {
+        slot.holds::<true>(key)
+    } else {
+        slot.holds::<false>(key)
+    }
 }
 
 /// A free slot, or else the one whose last packet is longest ago; of several the next from a way on.
@@ -180,6 +218,13 @@ impl<T: FlowTable> Home<'_, T> {
         };
         let (packets, bytes) = match self.table.export(&record) {
             Delivery::Sent => (Counter::ExportedPackets, Counter::ExportedBytes),
+            Delivery::Lost if T::TUNNELS && record.key.is_inner() => {
+                self.row.count(Counter::InnerRecordsLost);
+                (
+                    Counter::InnerRecordsLostPackets,
+                    Counter::InnerRecordsLostBytes,
+                )
+            }
             Delivery::Lost => {
                 self.row.count(Counter::RecordsLost);
                 (Counter::RecordsLostPackets, Counter::RecordsLostBytes)

@@ -18,6 +18,11 @@ pub const fn flow_hash(key: &FlowKey, keys: &[u32; 10]) -> u64 {
         .wrapping_add(product(w2, k4, k5))
         .wrapping_add(product(w3, k6, k7))
         .wrapping_add(product(w4, k8, k9));
+    let sum = if key.is_inner() {
+        sum.wrapping_add(tunnel_product(key.tunnel_word(), keys))
+    } else {
+        sum
+    };
     spread(sum)
 }
 
@@ -74,6 +79,14 @@ pub(crate) const fn flow_hash_v4(key: &FlowKey, keys: &[u32; 10], mapped: &Mappe
     spread(sum)
 }
 
+/// What a tunnel adds to the sum of a flow inside of it: one more product of NH, with keys that are
+/// made of the others in a way that no difference of addresses makes up for.
+#[inline(always)]
+const fn tunnel_product(tunnel: u64, keys: &[u32; 10]) -> u64 {
+    let [k0, k1, k2, k3, ..] = *keys;
+    product(tunnel, k0 ^ k3.rotate_left(7), k1 ^ k2.rotate_left(13) | 1)
+}
+
 /// Hash keys that everybody knows, the fractional digits of π: for replay and tests, which have to
 /// give the same each time.
 pub const FIXED_HASH_KEYS: [u32; 10] = [
@@ -102,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::Rig;
-    use crate::packet::{Vlan, protocol};
+    use crate::packet::{Tunnel, TunnelKind, Vlan, protocol};
 
     fn key(address: u32, port: u16) -> FlowKey {
         let source: SocketAddr = (address.to_be_bytes(), port).into();
@@ -150,6 +163,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_tunnel_counts() {
+        let keys = Rig::new(0).config.hash_keys;
+        let plain = key(0xc0a8_0001, 50_000);
+        let tunnel = |kind, level, id| plain.in_tunnel(Tunnel { kind, level, id });
+        let flows = [
+            plain,
+            tunnel(TunnelKind::IpInIp, 1, 0),
+            tunnel(TunnelKind::Vxlan, 1, 1),
+            tunnel(TunnelKind::Vxlan, 2, 1),
+            tunnel(TunnelKind::Vxlan, 1, 2),
+            tunnel(TunnelKind::KeyedGre, 1, 1 << 31),
+        ];
+        for (n, a) in flows.iter().enumerate() {
+            for b in flows.iter().skip(n + 1) {
+                assert_ne!(flow_hash(a, &keys), flow_hash(b, &keys), "{a:?} {b:?}");
+            }
+        }
+    }
+
     /// Flows over sets of a scan (ports in a row) and of a sweep (addresses in a row): no set may
     /// get much more than its share. A uniform choice puts 4 into a set on average, and more than
     /// 20 into one of 4096 sets once in a hundred thousand tries.
@@ -166,5 +199,12 @@ mod tests {
         assert!(most(&|n| key(0x0a00_0001, n)) <= Some(20));
         assert!(most(&|n| key(0x0a00_0000 + u32::from(n), 50_000)) <= Some(20));
         assert!(most(&|n| key(0x0a00_0001, n).reversed()) <= Some(20));
+        let kind = TunnelKind::Vxlan;
+        let tunnels = |n| Tunnel {
+            kind,
+            level: 1,
+            id: u32::from(n),
+        };
+        assert!(most(&|n| key(0x0a00_0001, 80).in_tunnel(tunnels(n))) <= Some(20));
     }
 }

@@ -1,7 +1,7 @@
 //! A packet of a flow that has a slot.
 
-use super::cache::{Observation, Place, end_of_flow};
-use super::slot::{FlowSet, FlowSlot, State, Volume};
+use super::cache::{FlowTable, Observation, Place, end_of_flow, holds};
+use super::slot::{FlowSlot, State, Volume};
 use crate::packet::FlowKey;
 
 /// A flow's slot, and what was in it.
@@ -14,8 +14,9 @@ pub(crate) struct Known<'a> {
 impl<'a> Known<'a> {
     /// The slot that holds a flow, if one does.
     #[inline(always)]
-    pub(crate) fn find(set: &'a FlowSet, place: Place, key: &FlowKey) -> Option<Self> {
-        let (_, slot) = set.ways_from(place.way).find(|(_, slot)| slot.holds(key))?;
+    pub(crate) fn find<T: FlowTable>(table: &'a T, place: Place, key: &FlowKey) -> Option<Self> {
+        let mut ways = table.set(place.set)?.ways_from(place.way);
+        let (_, slot) = ways.find(|(_, slot)| holds(table, slot, key))?;
         Some(Self {
             slot,
             volume: slot.volume(),

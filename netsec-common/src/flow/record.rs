@@ -31,7 +31,7 @@ impl EndReason {
     }
 }
 
-/// A flow that left its slot, as it travels through the record ring. 72 bytes.
+/// A flow that left its slot, as it travels through the record ring. 80 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct FlowRecord {
@@ -59,9 +59,9 @@ pub struct FlowRecord {
     pub reserved: [u8; 3],
 }
 
-const _: () = assert!(size_of::<FlowRecord>() == 72);
-const _: () = assert!(core::mem::offset_of!(FlowRecord, packets) == 56);
-const _: () = assert!(core::mem::offset_of!(FlowRecord, first_tcp_flags) == 68);
+const _: () = assert!(size_of::<FlowRecord>() == 80);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, packets) == 64);
+const _: () = assert!(core::mem::offset_of!(FlowRecord, first_tcp_flags) == 76);
 
 impl FlowRecord {
     /// Size of a record in the ring, bytes.
@@ -74,12 +74,13 @@ impl FlowRecord {
         if bytes.len() != Self::BYTES {
             return None;
         }
-        let [k0, k1, k2, k3, k4, bytes, times, packets, rest] = words.map(u64::from_ne_bytes);
+        let [k0, k1, k2, k3, k4, tunnel, bytes, times, packets, rest] =
+            words.map(u64::from_ne_bytes);
         let (first, last) = halves(times);
         let (packets, slot) = halves(packets);
         let [g0, g1, tcp_flags, reason, first_tcp_flags, ..] = rest.to_ne_bytes();
         Some(Self {
-            key: FlowKey::from_words([k0, k1, k2, k3, k4]),
+            key: FlowKey::from_words([k0, k1, k2, k3, k4]).with_tunnel_word(tunnel),
             bytes,
             first: Ticks(first),
             last: Ticks(last),
@@ -109,14 +110,20 @@ mod tests {
     use core::net::SocketAddr;
 
     use super::*;
-    use crate::packet::{Vlan, protocol};
+    use crate::packet::{Tunnel, TunnelKind, Vlan, protocol};
 
     fn record() -> FlowRecord {
         let source: SocketAddr = ([192, 0, 2, 1], 50_000).into();
         let destination: SocketAddr = ([192, 0, 2, 2], 443).into();
         let vlan = Vlan { outer: 7, inner: 8 };
         FlowRecord {
-            key: FlowKey::from_endpoints(source, destination, protocol::TCP, vlan),
+            key: FlowKey::from_endpoints(source, destination, protocol::TCP, vlan).in_tunnel(
+                Tunnel {
+                    kind: TunnelKind::Vxlan,
+                    level: 2,
+                    id: 0xab_cdef,
+                },
+            ),
             bytes: 0x0102_0304_0506,
             first: Ticks(11),
             last: Ticks(12),
@@ -133,6 +140,7 @@ mod tests {
     /// The record as the kernel writes it: each field at its offset.
     fn bytes(record: &FlowRecord) -> Vec<u8> {
         let mut bytes = record.key.words().map(u64::to_ne_bytes).concat();
+        bytes.extend(record.key.tunnel_word().to_ne_bytes());
         bytes.extend(record.bytes.to_ne_bytes());
         for field in [record.first.0, record.last.0, record.packets, record.slot] {
             bytes.extend(field.to_ne_bytes());
@@ -151,7 +159,7 @@ mod tests {
     #[test]
     fn a_record_of_another_size_is_refused() {
         let bytes = bytes(&record());
-        assert_eq!(FlowRecord::read(&bytes[..71]), None);
+        assert_eq!(FlowRecord::read(&bytes[..79]), None);
         assert_eq!(FlowRecord::read(&[&*bytes, &[0]].concat()), None);
         assert_eq!(FlowRecord::read(&bytes.repeat(2)), None);
         assert_eq!(FlowRecord::read(&[]), None);

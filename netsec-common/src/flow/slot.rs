@@ -36,7 +36,7 @@ impl FlowSet {
 /// | 0–4 | the flow key |
 /// | 5 | bytes (40 bits), packets (24) |
 /// | 6 | first packet's TCP flags (8), all TCP flags (8), generation (16), last packet (32-bit ticks) |
-/// | 7 | first packet (32-bit ticks), zero (32) |
+/// | 7 | first packet (32-bit ticks), tunnel of the flow (24), zero (8) |
 ///
 /// Zero packets means the slot is free. A packet of the flow costs two loads and two stores: word 6,
 /// then word 5, so that whoever reads word 5 first finds a word 6 at least as new. When the slot
@@ -56,6 +56,8 @@ const _: () = assert!(size_of::<FlowSlot>() == 64);
 const BYTES_BITS: u32 = 40;
 const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
 const ONE_PACKET: u64 = 1 << BYTES_BITS;
+/// Place of the tunnel in word 7.
+const TUNNEL_SHIFT: u32 = 32;
 
 /// Packets after which a flow is closed and opened again.
 pub(super) const PACKETS_LIMIT: u32 = 1 << 23;
@@ -93,7 +95,7 @@ pub struct Counts {
 impl FlowSlot {
     /// Whether the slot holds this flow. For the owner.
     #[inline(always)]
-    pub(super) fn holds(&self, key: &FlowKey) -> bool {
+    pub(super) fn holds<const TUNNELS: bool>(&self, key: &FlowKey) -> bool {
         let [w0, w1, w2, w3, w4] = key.words();
         // The ports differ most often, so most mismatches end at the first comparison.
         self.load(4) == w4
@@ -102,6 +104,7 @@ impl FlowSlot {
             && self.load(0) == w0
             && self.load(2) == w2
             && self.volume().packets() != 0
+            && (!TUNNELS || self.load(7) >> TUNNEL_SHIFT == key.tunnel_word())
     }
 
     /// Packets and bytes. For the owner.
@@ -132,6 +135,7 @@ impl FlowSlot {
             self.load(3),
             self.load(4),
         ])
+        .with_tunnel_word(self.load(7) >> TUNNEL_SHIFT)
     }
 
     /// Adds a packet to the flow that holds the slot. For the owner.
@@ -147,6 +151,10 @@ impl FlowSlot {
     pub(super) fn open(&self, key: Option<&FlowKey>, counts: &Counts) {
         self.store(5, 0);
         publish();
+        let tunnel = match key {
+            Some(key) => key.tunnel_word(),
+            None => self.load(7) >> TUNNEL_SHIFT,
+        };
         if let Some(key) = key {
             let [w0, w1, w2, w3, w4] = key.words();
             self.store(0, w0);
@@ -155,7 +163,7 @@ impl FlowSlot {
             self.store(3, w3);
             self.store(4, w4);
         }
-        self.store(7, u64::from(counts.first.0));
+        self.store(7, u64::from(counts.first.0) | tunnel << TUNNEL_SHIFT);
         publish();
         self.store(6, State::new(counts).0);
         publish();

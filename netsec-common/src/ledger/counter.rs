@@ -27,6 +27,19 @@ pub enum Class {
     Lost,
     /// Header samples taken.
     Sample,
+    /// Tunnel headers met, each with one packet inside: all of the second identity.
+    Tunnel,
+    /// Packets in tunnels that are accounted in the flow cache, as flows of their own.
+    InnerFlow,
+    /// Packets in tunnels without IP, by kind. Part of the second identity.
+    InnerNotIp,
+    /// Packets in tunnels that could not be read to the end, by reason. Part of the second identity.
+    InnerMalformed,
+    /// Packets in tunnels that are not looked at, by reason. Part of the second identity.
+    InnerUnread,
+    /// Packets in tunnels that the engine could not account for. Part of the second identity; zero
+    /// unless netsec is broken.
+    InnerUnaccounted,
 }
 
 macro_rules! counters {
@@ -59,6 +72,11 @@ macro_rules! counters {
             }
         }
     };
+}
+
+impl Counter {
+    /// From a reason why a frame is in no flow to the same of a packet in a tunnel.
+    pub(super) const INWARDS: u32 = Self::InnerArp as u32 - Self::Arp as u32;
 }
 
 counters! {
@@ -232,7 +250,7 @@ counters! {
     /// Bytes in flow records handed to the record ring.
     ExportedBytes = "exported_bytes", Cache;
 
-    /// Flow records that found the record ring full.
+    /// Flow records of frames that found the record ring full.
     RecordsLost = "records_lost", Lost;
     /// Packets in those records.
     RecordsLostPackets = "records_lost_packets", Lost;
@@ -245,4 +263,87 @@ counters! {
 
     /// Header samples handed to the packet ring.
     Samples = "samples", Sample;
+
+    /// Tunnel headers met: each carries one packet.
+    Tunnelled = "tunnelled", Tunnel;
+    /// Packets in tunnels accounted in the flow cache.
+    InnerFlowPackets = "inner_flow_packets", InnerFlow;
+    /// Bytes of those packets, from what follows the tunnel's header on.
+    InnerFlowBytes = "inner_flow_bytes", InnerFlow;
+    /// [`Arp`](Self::Arp) inside of a tunnel.
+    InnerArp = "inner_arp", InnerNotIp;
+    /// [`Llc`](Self::Llc) inside of a tunnel.
+    InnerLlc = "inner_llc", InnerNotIp;
+    /// [`Lldp`](Self::Lldp) inside of a tunnel.
+    InnerLldp = "inner_lldp", InnerNotIp;
+    /// [`Eapol`](Self::Eapol) inside of a tunnel.
+    InnerEapol = "inner_eapol", InnerNotIp;
+    /// [`Macsec`](Self::Macsec) inside of a tunnel.
+    InnerMacsec = "inner_macsec", InnerNotIp;
+    /// [`PppControl`](Self::PppControl) inside of a tunnel.
+    InnerPppControl = "inner_ppp_control", InnerNotIp;
+    /// [`MplsOther`](Self::MplsOther) inside of a tunnel.
+    InnerMplsOther = "inner_mpls_other", InnerNotIp;
+    /// [`VlanDepth`](Self::VlanDepth) inside of a tunnel.
+    InnerVlanDepth = "inner_vlan_depth", InnerNotIp;
+    /// [`OtherEthertype`](Self::OtherEthertype) inside of a tunnel.
+    InnerOtherEthertype = "inner_other_ethertype", InnerNotIp;
+    /// [`EthernetTruncated`](Self::EthernetTruncated) inside of a tunnel.
+    InnerEthernetTruncated = "inner_ethernet_truncated", InnerMalformed;
+    /// [`VlanTruncated`](Self::VlanTruncated) inside of a tunnel.
+    InnerVlanTruncated = "inner_vlan_truncated", InnerMalformed;
+    /// [`MplsTruncated`](Self::MplsTruncated) inside of a tunnel.
+    InnerMplsTruncated = "inner_mpls_truncated", InnerMalformed;
+    /// [`MplsDepth`](Self::MplsDepth) inside of a tunnel.
+    InnerMplsDepth = "inner_mpls_depth", InnerMalformed;
+    /// [`PppoeTruncated`](Self::PppoeTruncated) inside of a tunnel.
+    InnerPppoeTruncated = "inner_pppoe_truncated", InnerMalformed;
+    /// [`Ipv4Truncated`](Self::Ipv4Truncated) inside of a tunnel.
+    InnerIpv4Truncated = "inner_ipv4_truncated", InnerMalformed;
+    /// [`Ipv4Version`](Self::Ipv4Version) inside of a tunnel.
+    InnerIpv4Version = "inner_ipv4_version", InnerMalformed;
+    /// [`Ipv4HeaderLength`](Self::Ipv4HeaderLength) inside of a tunnel.
+    InnerIpv4HeaderLength = "inner_ipv4_header_length", InnerMalformed;
+    /// [`Ipv4TotalLength`](Self::Ipv4TotalLength) inside of a tunnel.
+    InnerIpv4TotalLength = "inner_ipv4_total_length", InnerMalformed;
+    /// [`Ipv6Truncated`](Self::Ipv6Truncated) inside of a tunnel.
+    InnerIpv6Truncated = "inner_ipv6_truncated", InnerMalformed;
+    /// [`Ipv6Version`](Self::Ipv6Version) inside of a tunnel.
+    InnerIpv6Version = "inner_ipv6_version", InnerMalformed;
+    /// [`Ipv6PayloadLength`](Self::Ipv6PayloadLength) inside of a tunnel.
+    InnerIpv6PayloadLength = "inner_ipv6_payload_length", InnerMalformed;
+    /// [`Ipv6ExtensionTruncated`](Self::Ipv6ExtensionTruncated) inside of a tunnel.
+    InnerIpv6ExtensionTruncated = "inner_ipv6_extension_truncated", InnerMalformed;
+    /// [`Ipv6ExtensionLimit`](Self::Ipv6ExtensionLimit) inside of a tunnel.
+    InnerIpv6ExtensionLimit = "inner_ipv6_extension_limit", InnerMalformed;
+    /// [`TcpTruncated`](Self::TcpTruncated) inside of a tunnel.
+    InnerTcpTruncated = "inner_tcp_truncated", InnerMalformed;
+    /// [`TcpDataOffset`](Self::TcpDataOffset) inside of a tunnel.
+    InnerTcpDataOffset = "inner_tcp_data_offset", InnerMalformed;
+    /// [`UdpTruncated`](Self::UdpTruncated) inside of a tunnel.
+    InnerUdpTruncated = "inner_udp_truncated", InnerMalformed;
+    /// [`UdpLength`](Self::UdpLength) inside of a tunnel.
+    InnerUdpLength = "inner_udp_length", InnerMalformed;
+    /// [`SctpTruncated`](Self::SctpTruncated) inside of a tunnel.
+    InnerSctpTruncated = "inner_sctp_truncated", InnerMalformed;
+    /// [`IcmpTruncated`](Self::IcmpTruncated) inside of a tunnel.
+    InnerIcmpTruncated = "inner_icmp_truncated", InnerMalformed;
+    /// [`Icmpv6Truncated`](Self::Icmpv6Truncated) inside of a tunnel.
+    InnerIcmpv6Truncated = "inner_icmpv6_truncated", InnerMalformed;
+    /// A tunnel header that is cut short, or longer than what it lies in.
+    TunnelTruncated = "tunnel_truncated", InnerMalformed;
+    /// Fragments of packets that carry a tunnel: they are not put together.
+    TunnelFragments = "tunnel_fragments", InnerUnread;
+    /// What has a tunnel's protocol or port and is no data packet of a tunnel that is read.
+    TunnelUnknown = "tunnel_unknown", InnerUnread;
+    /// A tunnel in the second tunnel, or one that begins past the first 32 KiB of the frame.
+    TunnelDepth = "tunnel_depth", InnerUnread;
+    /// The flow cache had no set for a packet in a tunnel.
+    InnerNoFlowSet = "inner_no_flow_set", InnerUnaccounted;
+    /// Flow records of packets in tunnels that found the record ring full.
+    InnerRecordsLost = "inner_records_lost", Lost;
+    /// Packets in those records.
+    InnerRecordsLostPackets = "inner_records_lost_packets", Lost;
+    /// Bytes in those records.
+    InnerRecordsLostBytes = "inner_records_lost_bytes", Lost;
 }

@@ -107,3 +107,24 @@ fn an_imbalance_shows_its_sign() {
     row.add(Counter::Arp, 3);
     assert_eq!(row.read().imbalance(), -2);
 }
+
+/// The kernel counts by distance.
+#[test]
+fn each_reason_has_its_twin_inside_of_tunnels() {
+    let twins = [
+        (Class::NotIp, Class::InnerNotIp),
+        (Class::Malformed, Class::InnerMalformed),
+    ];
+    for counter in Counter::ALL {
+        let twin = twins.iter().find(|(class, _)| *class == counter.class());
+        let Some((_, expected)) = twin else { continue };
+        let row = Row::new();
+        row.count_inside(counter);
+        let moved = row.read();
+        let (twin, _) = moved.iter().find(|(_, value)| *value != 0).unwrap();
+        assert_eq!(twin.name().strip_prefix("inner_"), Some(counter.name()));
+        assert_eq!(twin.class(), *expected);
+        assert_eq!((moved.inner_explained(), moved.explained()), (1, 0));
+        assert_eq!(moved.inner_imbalance(), -1);
+    }
+}

@@ -1,5 +1,9 @@
 //! Bounds-checked access to a frame's bytes.
 
+/// Offsets from here on are refused: the kernel's verifier tracks a packet pointer only while its
+/// variable part stays under 2¹⁶. Only crafted headers lie so deep.
+pub const OFFSET_LIMIT: usize = 0x7fff;
+
 /// The bytes of a frame, wherever they are: a slice on the host, `data..data_end` in the kernel.
 pub trait PacketBytes {
     /// `N` bytes that lie inside the frame.
@@ -7,10 +11,9 @@ pub trait PacketBytes {
     where
         Self: 'a;
 
-    /// The `N` bytes from `offset`, or `None` when the frame ends before.
+    /// The `N` bytes from `offset`, or `None` when the frame ends before, or past [`OFFSET_LIMIT`].
     ///
-    /// One bounds check serves all fields of a header. `offset` stays under 2¹⁶ in all callers,
-    /// which the verifier wants to see.
+    /// One bounds check serves all fields of a header.
     fn header<const N: usize>(&self, offset: usize) -> Option<Self::Header<'_, N>>;
 
     /// The same value, which is below 2 to the power of `BITS`.
@@ -98,6 +101,9 @@ impl PacketBytes for &[u8] {
 
     #[inline(always)]
     fn header<const N: usize>(&self, offset: usize) -> Option<SliceHeader<'_, N>> {
+        if offset > OFFSET_LIMIT {
+            return None;
+        }
         self.get(offset..)?.first_chunk().map(SliceHeader)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::key::VlanBits;
 use super::{HeaderBytes as _, PacketBytes};
-use crate::ledger::{Counter, Row};
+use crate::ledger::{Counter, Tally};
 
 /// Ethernet types the engine knows (IANA "IEEE 802 numbers").
 pub(super) mod ethertype {
@@ -11,6 +11,8 @@ pub(super) mod ethertype {
     pub(super) const RARP: u16 = 0x8035;
     pub(super) const VLAN: u16 = 0x8100;
     pub(in super::super) const IPV6: u16 = 0x86dd;
+    /// Transparent Ethernet bridging: a whole Ethernet frame (RFC 7637).
+    pub(in super::super) const BRIDGED: u16 = 0x6558;
     pub(super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_UPSTREAM: u16 = 0x8848;
     pub(super) const PPPOE_DISCOVERY: u16 = 0x8863;
@@ -49,11 +51,21 @@ pub(super) enum Version {
 }
 
 #[inline(always)]
-pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Counter> {
+pub(super) fn read<P: PacketBytes>(bytes: &P, row: &impl Tally) -> Result<Network, Counter> {
+    read_at(bytes, 0, row)
+}
+
+/// Reads an Ethernet header at this place.
+#[inline(always)]
+pub(super) fn read_at<P: PacketBytes>(
+    bytes: &P,
+    offset: usize,
+    row: &impl Tally,
+) -> Result<Network, Counter> {
     let header = bytes
-        .header::<ETHERNET_BYTES>(0)
+        .header::<ETHERNET_BYTES>(offset)
         .ok_or(Counter::EthernetTruncated)?;
-    read_tagged(bytes, header.be16::<12>(), ETHERNET_BYTES, row)
+    read_tagged(bytes, header.be16::<12>(), offset + ETHERNET_BYTES, row)
 }
 
 /// Reads a frame whose outer tag was taken out of it.
@@ -61,7 +73,7 @@ pub(super) fn read<P: PacketBytes>(bytes: &P, row: &Row) -> Result<Network, Coun
 pub(super) fn read_behind_tag<P: PacketBytes>(
     bytes: &P,
     tag: u16,
-    row: &Row,
+    row: &impl Tally,
 ) -> Result<Network, Counter> {
     let header = bytes
         .header::<ETHERNET_BYTES>(0)
@@ -80,7 +92,7 @@ pub(super) fn read_tagged<P: PacketBytes>(
     bytes: &P,
     ethertype: u16,
     offset: usize,
-    row: &Row,
+    row: &impl Tally,
 ) -> Result<Network, Counter> {
     if is_tag(ethertype) {
         let tag = bytes

@@ -4,7 +4,7 @@ use super::ethernet::{Network, Version};
 use super::key::{Addresses, Sender, protocol};
 use super::transport::{self, Payload};
 use super::{Frame, HeaderBytes as _, Packet, PacketBytes};
-use crate::ledger::{Counter, Row};
+use crate::ledger::{Counter, Tally};
 
 const IPV4_BYTES: usize = 20;
 const IPV6_BYTES: usize = 40;
@@ -18,8 +18,8 @@ const EXTENSIONS_MAX: usize = 8;
 const LINK_BITS: u32 = 9;
 
 /// Offsets of payloads have no more bits: a link header, an IPv6 header, and [`EXTENSIONS_MAX`]
-/// extension headers of 2048 bytes.
-const OFFSET_BITS: u32 = 15;
+/// extension headers of 2048 bytes. In tunnels they could have, and are refused then.
+pub(super) const OFFSET_BITS: u32 = 15;
 
 /// IPv6 extension headers (IANA "IPv6 extension header types").
 mod extension {
@@ -33,26 +33,54 @@ mod extension {
     pub(super) const SHIM6: u8 = 140;
 }
 
+/// Reads the outermost IP packet, and says besides what its IP header tells of its payload.
 #[inline(always)]
 pub(super) fn read<P: PacketBytes>(
     frame: &Frame<'_, P>,
     network: &Network,
-    row: &Row,
+    row: &impl Tally,
     sender: &mut Sender,
-) -> Result<Packet, Counter> {
-    let offset = frame.bytes.merge::<LINK_BITS>(network.offset);
+) -> Result<(Packet, Payload), Counter> {
+    read_at::<_, LINK_BITS>(frame, network, row, sender)
+}
+
+/// As [`read`], anywhere in the frame that an offset of [`OFFSET_BITS`] can say.
+#[inline(always)]
+pub(super) fn read_inside<P: PacketBytes>(
+    frame: &Frame<'_, P>,
+    network: &Network,
+    row: &impl Tally,
+) -> Result<(Packet, Payload), Counter> {
+    if network.offset >> OFFSET_BITS != 0 {
+        return Err(match network.version {
+            Version::V4 => Counter::Ipv4Truncated,
+            Version::V6 => Counter::Ipv6Truncated,
+        });
+    }
+    read_at::<_, OFFSET_BITS>(frame, network, row, &mut Sender::default())
+}
+
+#[inline(always)]
+fn read_at<P: PacketBytes, const BITS: u32>(
+    frame: &Frame<'_, P>,
+    network: &Network,
+    row: &impl Tally,
+    sender: &mut Sender,
+) -> Result<(Packet, Payload), Counter> {
+    let offset = frame.bytes.merge::<BITS>(network.offset);
     let (addresses, payload) = match network.version {
         Version::V4 => read_v4(frame, offset, row, sender)?,
         Version::V6 => read_v6(frame, offset, row, sender)?,
     };
-    transport::read(frame.bytes, addresses, network.vlan, &payload, row)
+    let packet = transport::read(frame.bytes, addresses, network.vlan, &payload, row)?;
+    Ok((packet, payload))
 }
 
 #[inline(always)]
 fn read_v4<P: PacketBytes>(
     frame: &Frame<'_, P>,
     offset: usize,
-    row: &Row,
+    row: &impl Tally,
     sender: &mut Sender,
 ) -> Result<(Addresses, Payload), Counter> {
     let header = frame
@@ -107,7 +135,7 @@ fn read_v4<P: PacketBytes>(
 fn read_v6<P: PacketBytes>(
     frame: &Frame<'_, P>,
     offset: usize,
-    row: &Row,
+    row: &impl Tally,
     sender: &mut Sender,
 ) -> Result<(Addresses, Payload), Counter> {
     let header = frame
@@ -156,7 +184,7 @@ fn read_v6<P: PacketBytes>(
 fn walk_extensions<P: PacketBytes>(
     bytes: &P,
     payload: &mut Payload,
-    row: &Row,
+    row: &impl Tally,
 ) -> Result<(), Counter> {
     for _ in 0..EXTENSIONS_MAX {
         let (more, unit_bytes) = match payload.protocol {
@@ -181,6 +209,9 @@ fn walk_extensions<P: PacketBytes>(
             .ok_or(Counter::Ipv6ExtensionTruncated)?;
         payload.protocol = header.byte::<0>();
         let next = payload.offset + (usize::from(header.byte::<1>()) + more) * unit_bytes;
+        if next >> OFFSET_BITS != 0 {
+            return Err(Counter::Ipv6ExtensionLimit);
+        }
         payload.offset = bytes.merge::<OFFSET_BITS>(next);
         if payload.offset > payload.end {
             return Err(Counter::Ipv6ExtensionTruncated);
@@ -196,7 +227,7 @@ fn walk_extensions<P: PacketBytes>(
 fn read_fragment<P: PacketBytes>(
     bytes: &P,
     payload: &mut Payload,
-    row: &Row,
+    row: &impl Tally,
 ) -> Result<(), Counter> {
     let header = bytes
         .header::<FRAGMENT_BYTES>(payload.offset)
@@ -210,7 +241,11 @@ fn read_fragment<P: PacketBytes>(
         payload.fragment = true;
     }
     payload.protocol = header.byte::<0>();
-    payload.offset = bytes.merge::<OFFSET_BITS>(payload.offset + FRAGMENT_BYTES);
+    let next = payload.offset + FRAGMENT_BYTES;
+    if next >> OFFSET_BITS != 0 {
+        return Err(Counter::Ipv6ExtensionLimit);
+    }
+    payload.offset = bytes.merge::<OFFSET_BITS>(next);
     payload.later_fragment = later;
     if payload.offset > payload.end {
         return Err(Counter::Ipv6ExtensionTruncated);

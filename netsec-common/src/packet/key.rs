@@ -3,14 +3,24 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+mod inside;
+
+use super::tunnel::ID_SHIFT;
+
 /// IP protocol numbers the engine reads (IANA).
 pub mod protocol {
     /// ICMP for IPv4.
     pub const ICMP: u8 = 1;
+    /// IPv4 in IP (RFC 2003).
+    pub const IPV4: u8 = 4;
     /// TCP.
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// IPv6 in IP (RFC 2473, RFC 4213).
+    pub const IPV6: u8 = 41;
+    /// Generic routing encapsulation (RFC 2784).
+    pub const GRE: u8 = 47;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
     /// IPv6 "no next header".
@@ -24,12 +34,16 @@ const MAPPED_PREFIX_HIGH: u64 = 0;
 /// `::ffff` in memory order, with room for the four address bytes.
 const MAPPED_PREFIX: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// One direction of a conversation: addresses, ports, protocol and VLAN tags. 40 bytes.
+/// One direction of a conversation: addresses, ports, protocol, VLAN tags, and the tunnel it is in.
+/// 48 bytes.
 ///
 /// IPv4 addresses are held IPv4-mapped. An IPv6 packet between two IPv4-mapped addresses, which no
 /// host may send (RFC 4942, 2.2), thus shares the key of the IPv4 flow. Ports are zero for
 /// protocols without ports and for later fragments; ICMP has its type and code in their place.
 /// VLAN 0 is a priority tag and the same as no tag (802.1Q).
+///
+/// A flow inside of a tunnel is another one than a flow outside with the same addresses and ports,
+/// and than one in a tunnel of another kind, identifier or depth. Of its VLAN tags the first counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(C)]
 pub struct FlowKey {
@@ -38,11 +52,13 @@ pub struct FlowKey {
     /// Network byte order in memory.
     destination: [u64; 2],
     /// Source port, destination port (16 bits each), protocol (8), outer and inner VLAN (12 each),
-    /// from the low bits up.
+    /// from the low bits up. In a tunnel the last twelve bits are high bits of its identifier.
     tail: u64,
+    /// [`TunnelBits`]; zero outside of tunnels.
+    tunnel: u64,
 }
 
-const _: () = assert!(size_of::<FlowKey>() == 40);
+const _: () = assert!(size_of::<FlowKey>() == 48);
 const _: () = assert!(align_of::<FlowKey>() == 8);
 
 impl FlowKey {
@@ -59,6 +75,7 @@ impl FlowKey {
             source: addresses.source,
             destination: addresses.destination,
             tail: ports.0 as u64 | (ports.1 as u64) << 16 | (protocol as u64) << 32 | vlan.0,
+            tunnel: 0,
         }
     }
 
@@ -90,7 +107,8 @@ impl FlowKey {
         }
     }
 
-    /// The key as five words, for hashing and for a flow slot.
+    /// The key as five words, for hashing and for a flow slot; what it says of a tunnel is
+    /// [`tunnel_word`](Self::tunnel_word).
     #[inline(always)]
     #[must_use]
     pub const fn words(&self) -> [u64; 5] {
@@ -99,7 +117,7 @@ impl FlowKey {
         [s0, s1, d0, d1, self.tail]
     }
 
-    /// The key whose [`words`](Self::words) these are.
+    /// The key outside of tunnels whose [`words`](Self::words) these are.
     #[inline(always)]
     #[must_use]
     pub const fn from_words([s0, s1, d0, d1, tail]: [u64; 5]) -> Self {
@@ -107,6 +125,7 @@ impl FlowKey {
             source: [s0, s1],
             destination: [d0, d1],
             tail,
+            tunnel: 0,
         }
     }
 
@@ -140,12 +159,16 @@ impl FlowKey {
         (self.tail >> 32 & 0xff) as u8
     }
 
-    /// VLAN identifiers.
+    /// VLAN identifiers; of a flow in a tunnel that of the first tag inside.
     #[must_use]
     pub const fn vlan(&self) -> Vlan {
         Vlan {
             outer: (self.tail >> 40 & 0xfff) as u16,
-            inner: (self.tail >> 52) as u16,
+            inner: if self.is_inner() {
+                0
+            } else {
+                (self.tail >> ID_SHIFT) as u16
+            },
         }
     }
 
@@ -164,7 +187,7 @@ impl FlowKey {
         )
     }
 
-    /// The key of the opposite direction: endpoints swapped, protocol and VLAN kept.
+    /// The key of the opposite direction: endpoints swapped, protocol, VLAN and tunnel kept.
     ///
     /// An ICMP query becomes its reply and the other way round, with the code kept; a type that is
     /// no half of such a pair, such as "destination unreachable", stays as it is.
@@ -180,6 +203,7 @@ impl FlowKey {
             source: self.destination,
             destination: self.source,
             tail: self.tail & !0xffff_ffff | first as u64 | (second as u64) << 16,
+            tunnel: self.tunnel,
         }
     }
 }
@@ -210,7 +234,11 @@ impl fmt::Debug for FlowKey {
             self.destination_port(),
             self.vlan().outer,
             self.vlan().inner,
-        )
+        )?;
+        match self.tunnel() {
+            Some(tunnel) => write!(f, " in {tunnel:?}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -273,6 +301,7 @@ impl Sender {
             source: self.source,
             destination: [0; 2],
             tail: self.protocol << 32,
+            tunnel: 0,
         })
     }
 }

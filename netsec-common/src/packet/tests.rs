@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::fixtures::{Case, Rig, cases, differences, host_cases, moved};
-use crate::ledger::Snapshot;
+use crate::ledger::{Row, Snapshot};
 use crate::ticks::Ticks;
 
 fn all_cases() -> impl Iterator<Item = Case> {

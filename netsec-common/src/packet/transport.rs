@@ -2,7 +2,7 @@
 
 use super::key::{Addresses, FlowKey, VlanBits, protocol};
 use super::{HeaderBytes as _, Packet, PacketBytes};
-use crate::ledger::{Counter, Row};
+use crate::ledger::{Counter, Tally};
 
 const TCP_BYTES: usize = 20;
 const UDP_BYTES: usize = 8;
@@ -49,7 +49,7 @@ pub(super) fn read<P: PacketBytes>(
     addresses: Addresses,
     vlan: VlanBits,
     payload: &Payload,
-    row: &Row,
+    row: &impl Tally,
 ) -> Result<Packet, Counter> {
     let header = if payload.later_fragment {
         row.count(Counter::LaterFragments);
@@ -72,7 +72,11 @@ pub(super) fn read<P: PacketBytes>(
 }
 
 #[inline(always)]
-fn read_header<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
+fn read_header<P: PacketBytes>(
+    bytes: &P,
+    payload: &Payload,
+    row: &impl Tally,
+) -> Result<Header, Counter> {
     match payload.protocol {
         protocol::TCP => read_tcp(bytes, payload, row),
         protocol::UDP => read_udp(bytes, payload, row),
@@ -117,7 +121,11 @@ const fn icmp(kind: u8, code: u8, bytes: usize) -> Header {
 }
 
 #[inline(always)]
-fn read_tcp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
+fn read_tcp<P: PacketBytes>(
+    bytes: &P,
+    payload: &Payload,
+    row: &impl Tally,
+) -> Result<Header, Counter> {
     let header = within::<_, TCP_BYTES>(bytes, payload).ok_or(Counter::TcpTruncated)?;
     let flags = header.byte::<13>();
     let header_bytes = usize::from(header.byte::<12>() >> 4) * 4;
@@ -144,7 +152,11 @@ fn read_tcp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<H
 }
 
 #[inline(always)]
-fn read_udp<P: PacketBytes>(bytes: &P, payload: &Payload, row: &Row) -> Result<Header, Counter> {
+fn read_udp<P: PacketBytes>(
+    bytes: &P,
+    payload: &Payload,
+    row: &impl Tally,
+) -> Result<Header, Counter> {
     let header = within::<_, UDP_BYTES>(bytes, payload).ok_or(Counter::UdpTruncated)?;
     let length = usize::from(header.be16::<4>());
     // A first fragment's datagram is longer than the fragment; a jumbogram's length is zero.

@@ -21,6 +21,7 @@ const RINGS: &str = "array of rings";
 const PROGRAMS: &str = "programs";
 const LINK: &str = "XDP link";
 const EGRESS: &str = "egress hook";
+const TUNNELS: &str = "tunnels";
 
 /// netsec's programs, loaded; attached to nothing.
 #[derive(Debug, Default)]
@@ -62,7 +63,7 @@ pub(super) fn all(
         attach(&judge, &mut checks, &mut engines);
     } else {
         // One refusal says it all.
-        for name in ["mmapable array", RINGS, PROGRAMS, LINK, EGRESS] {
+        for name in ["mmapable array", RINGS, PROGRAMS, TUNNELS, LINK, EGRESS] {
             checks.push(judge.not_probed(name));
         }
     }
@@ -173,6 +174,7 @@ fn load(
             );
             let programs = "netsec's XDP and TC programs pass the verifier (needs 5.10)";
             checks.extend([rings, Check::new(PROGRAMS, Status::Ok, programs)]);
+            checks.extend(object.map(|object| look_inside(object, &small)));
             engines.ingress = Some(ingress);
             engines.egress = Some(egress);
         }
@@ -183,6 +185,24 @@ fn load(
             },
         ) => checks.push(judge.error(RINGS, &error)),
         Err(error) => checks.push(judge.error(PROGRAMS, &error)),
+    }
+}
+
+/// Loads the programs that look into tunnels, which only `--inner` needs, and lets go of them.
+fn look_inside(object: &[u8], small: &KernelSettings) -> Check {
+    let mut inner = *small;
+    inner.engine.inner = true;
+    let loaded = KernelEngine::load(object, HookId(0), &inner).and_then(|_ingress| {
+        KernelEngine::load_egress(object, HookId(1), &inner, &[0; WATCHED_MAX])
+    });
+    match loaded {
+        Ok(_egress) => Check::new(
+            TUNNELS,
+            Status::Ok,
+            "the programs of --inner pass the verifier",
+        ),
+        Err(error) => Check::new(TUNNELS, Status::Warn, error.to_string())
+            .fix("run without --inner: all else works"),
     }
 }
 

@@ -157,19 +157,20 @@ impl fmt::Display for Identity<'_> {
             count(ledger.get(Counter::FlowPackets)),
             count(ledger.sum(Class::NotIp)),
         )?;
-        self.kinds(f, Class::NotIp)?;
+        let kinds = |f: &mut _, class| kinds(f, ledger, class, self.grouped);
+        kinds(f, Class::NotIp)?;
         write!(f, " + {} malformed", count(ledger.sum(Class::Malformed)))?;
-        self.kinds(f, Class::Malformed)?;
+        kinds(f, Class::Malformed)?;
         if ledger.sum(Class::Dropped) != 0 {
             write!(f, " + {} dropped", count(ledger.sum(Class::Dropped)))?;
-            self.kinds(f, Class::Dropped)?;
+            kinds(f, Class::Dropped)?;
         }
         write!(
             f,
             " + {} unaccounted",
             count(ledger.sum(Class::Unaccounted))
         )?;
-        self.kinds(f, Class::Unaccounted)?;
+        kinds(f, Class::Unaccounted)?;
         match self.coverage.imbalance {
             0 => Ok(()),
             imbalance => write!(f, " + {imbalance} UNEXPLAINED"),
@@ -177,30 +178,26 @@ impl fmt::Display for Identity<'_> {
     }
 }
 
-impl Identity<'_> {
-    /// The counters of a class that are not zero, largest first.
-    fn kinds(&self, f: &mut fmt::Formatter<'_>, class: Class) -> fmt::Result {
-        let mut kinds: Vec<_> = self
-            .coverage
-            .ledger
-            .iter()
-            .filter(|(counter, value)| counter.class() == class && *value != 0)
-            .collect();
-        kinds.sort_by_key(|&(_, value)| std::cmp::Reverse(value));
-        for (i, (counter, value)) in kinds.iter().enumerate() {
-            let before = if i == 0 { " (" } else { ", " };
-            write!(
-                f,
-                "{before}{} {}",
-                Count(*value, self.grouped),
-                counter.name()
-            )?;
-        }
-        if kinds.is_empty() {
-            Ok(())
-        } else {
-            f.write_str(")")
-        }
+/// The counters of a class that are not zero, largest first.
+pub(super) fn kinds(
+    f: &mut fmt::Formatter<'_>,
+    ledger: &Snapshot,
+    class: Class,
+    grouped: bool,
+) -> fmt::Result {
+    let mut kinds: Vec<_> = ledger
+        .iter()
+        .filter(|(counter, value)| counter.class() == class && *value != 0)
+        .collect();
+    kinds.sort_by_key(|&(_, value)| std::cmp::Reverse(value));
+    for (i, (counter, value)) in kinds.iter().enumerate() {
+        let before = if i == 0 { " (" } else { ", " };
+        write!(f, "{before}{} {}", Count(*value, grouped), counter.name())?;
+    }
+    if kinds.is_empty() {
+        Ok(())
+    } else {
+        f.write_str(")")
     }
 }
 
@@ -238,7 +235,8 @@ impl fmt::Display for Losses<'_> {
     }
 }
 
-struct Count(u64, bool);
+/// A number; true puts commas between thousands.
+pub(super) struct Count(pub(super) u64, pub(super) bool);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -132,6 +132,7 @@ pub(super) fn summary() -> Summary {
         ended: 2201,
         active: 14_022,
         read: volume(12_300, 9_870_000),
+        read_inner: None,
         findings: Vec::new(),
         torn_reads: 3,
     }

@@ -8,6 +8,7 @@ use crate::connection::Activity;
 use crate::detect::{DetectTotals, Detectors};
 use crate::finding::{Finding, Severity};
 use crate::output::Output;
+use crate::packet::PacketView;
 use crate::time::WallTime;
 
 /// Time between two looks.
@@ -63,8 +64,12 @@ impl<O: Output> Pipeline<O> {
     /// Tells of connections that have left the table, before a second is over.
     pub(super) fn tell_gone(&mut self) {
         let (detectors, traffic) = (&mut self.detectors, &mut self.traffic);
-        self.table
-            .activities_gone(|activity| tell(activity, detectors, traffic));
+        let inner = self.settings.detect_inner;
+        self.table.activities_gone(|activity| {
+            if inner || !activity.connection.key.is_inner() {
+                tell(activity, detectors, traffic);
+            }
+        });
     }
 
     /// Lets model and detectors look at the second that went by.
@@ -91,6 +96,19 @@ impl<O: Output> Pipeline<O> {
         self.write_findings(&findings);
     }
 
+    /// Shows the detectors a packet: what is in its tunnels, or the outermost.
+    pub(super) fn detect_packet(&mut self, time: WallTime, view: &PacketView) {
+        let inner = self.settings.detect_inner;
+        let shown = if inner {
+            Some(view)
+        } else {
+            view.layers().last()
+        };
+        if let (Some(detectors), Some(view)) = (&mut self.detectors, shown) {
+            detectors.packet(time, view);
+        }
+    }
+
     pub(super) fn write_findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             self.worst = self.worst.max(Some(finding.severity));
@@ -111,8 +129,12 @@ impl<O: Output> Pipeline<O> {
         if detectors.is_none() && traffic.is_none() {
             return;
         }
-        self.table
-            .activities(now, |activity| tell(activity, detectors, traffic));
+        let inner = self.settings.detect_inner;
+        self.table.activities(now, |activity| {
+            if inner || !activity.connection.key.is_inner() {
+                tell(activity, detectors, traffic);
+            }
+        });
         if let Some(traffic) = traffic {
             traffic.close(now, |strange| {
                 if let Some(detectors) = detectors {

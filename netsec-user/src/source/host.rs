@@ -43,6 +43,7 @@ pub struct HostEngine {
     table: HostTable,
     blocks: Option<HostBlocks>,
     reader: CaptureReader,
+    inner: bool,
 }
 
 impl HostEngine {
@@ -61,6 +62,7 @@ impl HostEngine {
             table: HostTable::new(sets as usize),
             blocks: None,
             reader: CaptureReader::new(hook, sets as usize, Scan::Touched),
+            inner: settings.inner,
         }
     }
 
@@ -134,15 +136,17 @@ impl HostEngine {
             blocks: &blocks,
             samples: &self.table,
         };
-        engine.process(
-            &Frame {
-                bytes: &frame.bytes,
-                wire_bytes: frame.wire_bytes,
-                start: frame.start,
-                counted_before: false,
-            },
-            now,
-        )
+        let frame = Frame {
+            bytes: &frame.bytes,
+            wire_bytes: frame.wire_bytes,
+            start: frame.start,
+            counted_before: false,
+        };
+        if self.inner {
+            engine.process_inner(&frame, now)
+        } else {
+            engine.process(&frame, now)
+        }
     }
 }
 

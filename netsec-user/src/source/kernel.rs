@@ -15,6 +15,7 @@ mod not_sent;
 mod pins;
 mod privilege;
 pub mod probe;
+mod programs;
 mod replay;
 mod shared;
 mod test_run;
@@ -31,6 +32,7 @@ use netsec_common::ledger::{Row, Snapshot};
 use netsec_common::sample::{SampleHeader, Sampling};
 
 use self::clock::{READING_BYTES, TickClock};
+use self::programs::Programs;
 use self::shared::Shared;
 use super::delta::{Change, DeltaReader};
 use crate::event::{Sample, Sink};
@@ -56,6 +58,7 @@ const LEDGER_TRIES: u32 = 4_096;
 /// One hook's engine in the kernel.
 pub struct KernelEngine {
     hook: HookId,
+    programs: Programs,
     ebpf: Ebpf,
     clock_map: Array<MapData, [u8; READING_BYTES]>,
     control: Shared<Control>,

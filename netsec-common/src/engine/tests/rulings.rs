@@ -68,6 +68,14 @@ pub(super) fn all() -> Snapshot {
     total
 }
 
+/// A table that drops what comes from a prefix.
+pub(super) fn blocking(source: Prefix) -> Blocks {
+    let blocks = Blocks::new(16);
+    insert(&blocks, List::Block, source, DROP, None);
+    blocks.memory().control.set_mode(Mode::Enforce);
+    blocks
+}
+
 /// A source that is blocked does not get by with headers that cannot be read, or with more of them
 /// than are walked: the address is enough.
 #[test]

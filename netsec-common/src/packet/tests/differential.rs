@@ -9,8 +9,9 @@ use etherparse::{Ethernet2Header, PacketBuilder, PacketBuilderStep, VlanId};
 use proptest::prelude::*;
 
 use super::property::mutated;
-use super::{Frame, Packet, Row, Start, Vlan, parse};
+use super::{Frame, Packet, Start, Vlan, parse};
 use crate::fixtures::reference;
+use crate::ledger::Row;
 use crate::packet::FlowKey;
 
 fn ours(frame: &[u8]) -> Option<Packet> {

@@ -167,7 +167,7 @@ fn a_cut_capture_gives_the_whole_frames_key_or_none() {
                 start: case.start,
                 counted_before: false,
             };
-            if let Ok(packet) = super::parse(&frame, &super::Row::new()) {
+            if let Ok(packet) = super::parse(&frame, &crate::ledger::Row::new()) {
                 assert_eq!(Some(packet.key), case.key, "{} cut to {end}", case.name);
                 assert_eq!(
                     packet.payload_bytes, case.payload_bytes,

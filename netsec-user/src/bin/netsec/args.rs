@@ -247,6 +247,12 @@ pub(crate) struct ShowArgs {
         value_parser = clap::value_parser!(u32).range(64..=i64::from(SAMPLE_BYTES_MAX))
     )]
     pub(crate) snaplen: u32,
+    /// Look into tunnels too: GRE, ERSPAN, IP in IP, VXLAN, GENEVE and GTP-U, up to two in one another
+    ///
+    /// What is inside gets flows of its own, marked as such, besides the tunnel's. Totals, talkers and
+    /// services stay those of the outermost packets. Blocks go by the outermost source.
+    #[arg(long)]
+    pub(crate) inner: bool,
     /// Do not show flow records
     #[arg(long)]
     pub(crate) no_flows: bool,

@@ -98,6 +98,7 @@ const fn kernel_settings() -> KernelSettings {
             snap_bytes: 0,
             idle_timeout: Duration::ZERO,
             hash_keys: FIXED_HASH_KEYS,
+            inner: false,
         },
         records_ring_bytes: 0,
         packets_ring_bytes: 0,

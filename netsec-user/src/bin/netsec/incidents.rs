@@ -132,6 +132,8 @@ fn settings(detect: DetectSettings) -> PipelineSettings {
         packet_limit: None,
         connections: false,
         detect: Some(detect),
+        inner: false,
+        detect_inner: false,
     }
 }
 
@@ -147,6 +149,7 @@ fn play(files: &[&Path], pipeline: &mut Pipeline<OnlyIncidents>) -> Result<WallT
         snap_bytes: 192,
         idle_timeout: Duration::from_secs(60),
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     };
     let mut order = Vec::new();
     for file in files {

@@ -217,6 +217,8 @@ pub(crate) fn settings(detect: Option<DetectSettings>) -> PipelineSettings {
         packet_limit: None,
         connections: false,
         detect,
+        inner: false,
+        detect_inner: false,
     }
 }
 
@@ -231,5 +233,6 @@ pub(crate) const fn engine(sampling: Sampling) -> EngineSettings {
         snap_bytes: 192,
         idle_timeout: IDLE_TIMEOUT,
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     }
 }

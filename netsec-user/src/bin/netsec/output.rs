@@ -80,6 +80,8 @@ pub(crate) fn settings(
         top: show.top,
         packet_limit: show.count,
         connections: !show.no_flows,
+        inner: show.inner,
+        detect_inner: true,
         detect: (!show.no_findings).then_some(detect),
     })
 }

@@ -178,6 +178,7 @@ const fn engine() -> EngineSettings {
         snap_bytes: 192,
         idle_timeout: Duration::from_secs(60),
         hash_keys: FIXED_HASH_KEYS,
+        inner: false,
     }
 }
 
@@ -213,6 +214,8 @@ impl TestArgs {
             packet_limit: None,
             connections: false,
             detect: Some(config.detect.clone()),
+            inner: false,
+            detect_inner: false,
         };
         let mut pipeline = Pipeline::new(settings, output);
         let site = self.site.over(&config.detect.home);

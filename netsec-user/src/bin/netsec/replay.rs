@@ -34,6 +34,7 @@ pub(crate) fn replay(cli: &Cli, args: &ReplayArgs) -> Result<()> {
         snap_bytes: args.show.snaplen,
         idle_timeout: args.show.idle_timeout,
         hash_keys: FIXED_HASH_KEYS,
+        inner: args.show.inner,
     };
     let mut capture = Capture::open(&args.file)?;
     let mut pipeline = Pipeline::new(settings, output::open(cli, &args.show));

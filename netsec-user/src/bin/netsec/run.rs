@@ -27,8 +27,9 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     let config = args.show.config.load()?;
     let traffic = args.show.model.traffic(&config.detect.anomaly, hash_keys)?;
     let site = args.correlate.site.over(&config.detect.home);
-    let settings = output::settings(&args.show, config.detect, hash_keys)?;
+    let mut settings = output::settings(&args.show, config.detect, hash_keys)?;
     let rules = Rules::new(config.enforce, site.clone());
+    settings.detect_inner = rules.is_empty();
     let policy = Policy {
         settings: config.decide,
     };
@@ -36,22 +37,11 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
         interfaces: interfaces(args)?,
         mode: args.mode.into(),
         egress: !args.no_egress,
-        kernel: KernelSettings {
-            engine: EngineSettings {
-                slots: args.flow_slots,
-                sampling: output::sampling(&args.show),
-                snap_bytes: args.show.snaplen,
-                idle_timeout: args.show.idle_timeout,
-                hash_keys,
-            },
-            records_ring_bytes: args.records_ring.unwrap_or_default() << 10,
-            packets_ring_bytes: args.packets_ring.unwrap_or_default() << 10,
-            kernel_log: args.kernel_log,
-        },
+        kernel: kernel_settings(args, hash_keys),
         duration: args.duration,
         blocks: args.block.settings(config.block)?,
     };
-    say_rules(&rules, live.blocks.mode);
+    say_rules(&rules, live.blocks.mode, args.show.inner);
     let object = object::embedded().ok_or(KernelError::NoObject)?;
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -87,8 +77,27 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<()> {
     })
 }
 
+fn kernel_settings(args: &RunArgs, hash_keys: [u32; 10]) -> KernelSettings {
+    KernelSettings {
+        engine: EngineSettings {
+            slots: args.flow_slots,
+            sampling: output::sampling(&args.show),
+            snap_bytes: args.show.snaplen,
+            idle_timeout: args.show.idle_timeout,
+            hash_keys,
+            inner: args.show.inner,
+        },
+        records_ring_bytes: args.records_ring.unwrap_or_default() << 10,
+        packets_ring_bytes: args.packets_ring.unwrap_or_default() << 10,
+        kernel_log: args.kernel_log,
+    }
+}
+
 /// Says what may lead to a block without a person.
-fn say_rules(rules: &Rules, mode: ModeSetting) {
+fn say_rules(rules: &Rules, mode: ModeSetting, inner: bool) {
+    if inner && !rules.is_empty() {
+        log::info!("rules in [enforce]: detectors and logs are about the outermost packets only");
+    }
     match (rules.is_empty(), mode) {
         (true, ModeSetting::Detect) => {}
         (true, _) => {

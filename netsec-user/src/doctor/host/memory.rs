@@ -113,6 +113,7 @@ mod tests {
                 snap_bytes: 0,
                 idle_timeout: Duration::ZERO,
                 hash_keys: FIXED_HASH_KEYS,
+                inner: false,
             },
             records_ring_bytes: 4 << 20,
             packets_ring_bytes: 2 << 20,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::super::Sensor;
 use super::super::timestamp::EveTime;
-use super::value::{Hex, Place, Tuple, Vlans};
+use super::value::{Hex, Place, TunnelValue, Tuple, Vlans};
 use crate::connection::{Connection, EndCause, State};
 use crate::finding::mix;
 use crate::time::WallTime;
@@ -22,6 +22,8 @@ pub(super) struct FlowLine<'a> {
     vlan: Option<Vlans<[u16; 2]>>,
     #[serde(flatten)]
     tuple: Tuple,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelValue>,
     flow: Flow,
     #[serde(skip_serializing_if = "Option::is_none")]
     tcp: Option<Tcp>,
@@ -103,6 +105,7 @@ impl<'a> FlowLine<'a> {
             event_type: "flow",
             vlan: Vlans::new([key.vlan().outer, key.vlan().inner]),
             tuple: Tuple::of_flow(key, sensor.community_seed),
+            tunnel: key.tunnel().map(TunnelValue::from),
             flow: Flow {
                 pkts_toserver: originator.packets,
                 pkts_toclient: responder.packets,
@@ -165,6 +168,7 @@ const fn reason(cause: EndCause) -> &'static str {
 /// key and the start, not secret.
 pub(super) fn flow_id(key: &FlowKey, start: WallTime) -> u64 {
     let words = key.words().min(key.reversed().words());
+    let tunnel = key.is_inner().then_some(key.tunnel_word());
     let start = start.as_ns().cast_unsigned();
-    words.into_iter().chain([start]).fold(0, mix) & ((1 << 51) - 1)
+    words.into_iter().chain(tunnel).chain([start]).fold(0, mix) & ((1 << 51) - 1)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::Sensor;
 use super::super::timestamp::EveTime;
-use super::value::{Displayed, Hex, Place, Tuple, Vlans};
+use super::value::{Displayed, Hex, Place, TunnelValue, Tuple, Vlans};
 use crate::event::Sample;
 use crate::packet::dns::{Message, Question};
 use crate::packet::{Arp, Content, Defect, Fragment, Internet, Mac, PacketView, Transport, names};
@@ -23,6 +23,8 @@ pub(super) struct PacketLine<'a> {
     vlan: Option<Vlans<&'a [u16]>>,
     #[serde(flatten)]
     tuple: Option<Tuple>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelValue>,
     packet: Sizes,
     #[serde(skip_serializing_if = "Option::is_none")]
     dns: Option<Dns<'a>>,
@@ -123,6 +125,7 @@ impl<'a> PacketLine<'a> {
             event_type: "packet",
             vlan: Vlans::new(&view.link.vlans),
             tuple: internet.map(|internet| tuple(sensor, view, internet)),
+            tunnel: view.outer.as_deref().map(TunnelValue::from),
             packet: Sizes {
                 wire_bytes: view.wire_bytes,
                 captured_bytes: view.captured_bytes,

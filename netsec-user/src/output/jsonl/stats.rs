@@ -12,6 +12,7 @@ use netsec_common::ledger::{Class, Counter, Snapshot};
 use serde::{Serialize, Serializer};
 
 use super::super::timestamp::EveTime;
+use super::super::tunnels::Tunnels;
 use super::super::{Coverage, Sensor};
 use super::value::{Place, Protocol};
 use crate::summary::{HookSummary, Service, Summary, Talker, Volume};
@@ -41,6 +42,8 @@ struct Stats<'a> {
     malformed: Counts<'a>,
     flows: Flows<'a>,
     coverage: CoverageStats<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tunnels: Option<TunnelStats<'a>>,
     protocols: Vec<ProtocolVolume>,
     talkers: Vec<TalkerVolumes>,
     services: Vec<ServiceVolume>,
@@ -92,6 +95,27 @@ struct CoverageStats<'a> {
     /// Frames that another hook has counted; not among `frames`.
     #[serde(flatten)]
     elsewhere: Counts<'a>,
+}
+
+/// What is in tunnels: `tunnelled` packets, each with one outcome. Their bytes are among those of the
+/// frames.
+#[derive(Debug, Serialize)]
+struct TunnelStats<'a> {
+    complete: bool,
+    #[serde(flatten)]
+    tunnelled: Counts<'a>,
+    #[serde(flatten)]
+    flows: Counts<'a>,
+    not_ip: Counts<'a>,
+    malformed: Counts<'a>,
+    #[serde(flatten)]
+    unread: Counts<'a>,
+    #[serde(flatten)]
+    unaccounted: Counts<'a>,
+    imbalance: i64,
+    read_packets: u64,
+    read_bytes: u64,
+    unread_packets: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -187,6 +211,7 @@ impl<'a> Stats<'a> {
                 cache: class(Class::Cache),
             },
             coverage: CoverageStats::new(coverage),
+            tunnels: TunnelStats::new(summary, coverage),
             protocols: summary.protocols.iter().map(ProtocolVolume::from).collect(),
             findings: summary
                 .findings
@@ -227,6 +252,29 @@ impl<'a> CoverageStats<'a> {
             samples: class(Class::Sample),
             elsewhere: class(Class::Elsewhere),
         }
+    }
+}
+
+impl<'a> TunnelStats<'a> {
+    /// `None` when nobody looked into tunnels.
+    fn new(summary: &Summary, coverage: &'a Coverage) -> Option<Self> {
+        let ledger = coverage.ledger();
+        let class = |class| Counts { ledger, class };
+        let read = summary.read_inner?;
+        let tunnels = Tunnels::of(summary, *ledger, false)?;
+        Some(Self {
+            complete: tunnels.is_complete(),
+            tunnelled: class(Class::Tunnel),
+            flows: class(Class::InnerFlow),
+            not_ip: class(Class::InnerNotIp),
+            malformed: class(Class::InnerMalformed),
+            unread: class(Class::InnerUnread),
+            unaccounted: class(Class::InnerUnaccounted),
+            imbalance: ledger.inner_imbalance(),
+            read_packets: read.packets,
+            read_bytes: read.bytes,
+            unread_packets: tunnels.unread_packets,
+        })
     }
 }
 

@@ -3,14 +3,14 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 
-use netsec_common::packet::FlowKey;
+use netsec_common::packet::{FlowKey, Tunnel};
 use serde::{Serialize, Serializer};
 
 use super::super::Sensor;
 use super::super::community_id;
 use super::super::endpoints;
 use crate::hook::{Direction, HookId};
-use crate::packet::names;
+use crate::packet::{Outer, names};
 
 /// A byte as two hexadecimal digits, as EVE has TCP flags.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,54 @@ impl<T: AsRef<[u16]>> Vlans<T> {
 impl<T: AsRef<[u16]>> Serialize for Vlans<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.as_ref().iter().filter(|id| **id != 0))
+    }
+}
+
+/// The tunnel that a packet or a flow was in.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct TunnelValue {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What `id` is: `vni`, `key` or `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u32>,
+    /// 1 for the outermost tunnel.
+    depth: u8,
+    /// Between whom, as EVE has it; of packets only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proto: Option<Protocol>,
+}
+
+impl From<Tunnel> for TunnelValue {
+    fn from(tunnel: Tunnel) -> Self {
+        let id_type = tunnel.kind.id_name();
+        Self {
+            kind: tunnel.kind.name(),
+            id_type,
+            id: id_type.map(|_| tunnel.id),
+            depth: tunnel.level,
+            src_ip: None,
+            dest_ip: None,
+            proto: None,
+        }
+    }
+}
+
+impl From<&Outer> for TunnelValue {
+    fn from(Outer { tunnel, view }: &Outer) -> Self {
+        let internet = view.internet();
+        Self {
+            src_ip: internet.map(|internet| internet.source),
+            dest_ip: internet.map(|internet| internet.destination),
+            proto: internet.map(|internet| Protocol(internet.protocol)),
+            ..(*tunnel).into()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use netsec_common::packet::protocol;
 
 use super::super::number::{Grouped, Si, Span};
 use super::super::timestamp::TimeOfDay;
+use super::super::tunnels::TunnelName;
 use super::super::{community_id, endpoints};
 use super::Text;
 use super::line::Paint;
@@ -119,6 +120,7 @@ impl<W: Write> Text<W> {
         }
     }
 
+    /// VLAN tags, and the tunnel.
     fn vlan(&mut self, connection: &Connection) {
         let vlan = connection.key.vlan();
         match (vlan.outer, vlan.inner) {
@@ -127,6 +129,10 @@ impl<W: Write> Text<W> {
             (outer, inner) => self
                 .line
                 .word(Paint::Plain, format_args!("vlan {outer}.{inner}")),
+        }
+        if let Some(tunnel) = connection.key.tunnel() {
+            let name = TunnelName(tunnel);
+            self.line.word(Paint::Notice, format_args!("in {name}"));
         }
     }
 }

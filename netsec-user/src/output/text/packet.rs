@@ -2,16 +2,17 @@
 
 use std::io::Write;
 
-use netsec_common::packet::protocol;
+use netsec_common::packet::{Tunnel, protocol};
 
 use super::super::Endpoint;
 use super::super::timestamp::TimeOfDay;
+use super::super::tunnels::TunnelName;
 use super::Text;
 use super::line::{Line, Paint};
 use crate::event::Sample;
 use crate::packet::dns::Message;
 use crate::packet::names;
-use crate::packet::{Arp, Content, Fragment, Internet, Link, PacketView, Transport};
+use crate::packet::{Arp, Content, Fragment, Internet, Link, Outer, PacketView, Transport};
 
 /// Width of the protocol column: `ICMPv6`.
 pub(super) const PROTOCOL_WIDTH: usize = 6;
@@ -44,6 +45,23 @@ impl<W: Write> Text<W> {
         }
         self.line
             .word(Paint::Dim, format_args!("{} B", view.wire_bytes));
+        let mut outer = view.outer.as_deref();
+        while let Some(Outer { tunnel, view }) = outer {
+            self.carrier(*tunnel, view);
+            outer = view.outer.as_deref();
+        }
+    }
+
+    /// The tunnel that a packet was in, and between whom.
+    fn carrier(&mut self, tunnel: Tunnel, view: &PacketView) {
+        let name = TunnelName(tunnel);
+        self.line.word(Paint::Notice, format_args!("in {name}"));
+        if let Some(internet) = view.internet() {
+            let (source, destination) = (internet.source, internet.destination);
+            self.line
+                .word(Paint::Dim, format_args!("{source} > {destination}"));
+        }
+        tags(&mut self.line, &view.link);
     }
 
     fn internet(&mut self, internet: &Internet) {

@@ -10,6 +10,7 @@ use super::super::Coverage;
 use super::super::coverage::ledger;
 use super::super::number::{Grouped, Share, Si, Span};
 use super::super::timestamp::{Date, TimeOfDay};
+use super::super::tunnels::Tunnels;
 use super::Text;
 use super::line::Paint;
 use crate::finding::Kind;
@@ -41,7 +42,24 @@ impl<W: Write> Text<W> {
                 self.hook_line(summary, hook, time)?;
             }
         }
-        self.coverage(&Coverage::of(summary))
+        let coverage = Coverage::of(summary);
+        self.coverage(&coverage)?;
+        self.tunnels(summary, &coverage)
+    }
+
+    fn tunnels(&mut self, summary: &Summary, coverage: &Coverage) -> io::Result<()> {
+        let grouped = self.line.is_aligned();
+        let Some(tunnels) = Tunnels::of(summary, *coverage.ledger(), grouped) else {
+            return Ok(());
+        };
+        self.label("tunnels");
+        let paint = if tunnels.is_complete() {
+            Paint::Plain
+        } else {
+            Paint::Bad
+        };
+        self.line.word(paint, tunnels);
+        self.end_line()
     }
 
     fn heading(&mut self, summary: &Summary, time: Duration) -> io::Result<()> {

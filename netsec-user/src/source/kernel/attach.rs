@@ -10,7 +10,6 @@ use aya::programs::{ProgramError, Xdp};
 use super::KernelEngine;
 use super::error::KernelError;
 use super::interface::Interface;
-use super::load::XDP_PROGRAM;
 
 /// Which XDP mode is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,7 +146,7 @@ impl KernelEngine {
         };
         let program: &mut Xdp = self
             .ebpf
-            .program_mut(XDP_PROGRAM)
+            .program_mut(self.programs.xdp)
             .ok_or(ProgramError::NotLoaded)?
             .try_into()?;
         let id = program.attach_to_if_index(interface.index, mode)?;

@@ -6,7 +6,6 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
 use super::KernelEngine;
 use super::error::KernelError;
 use super::interface::Interface;
-use super::load::EGRESS_PROGRAM;
 
 /// An egress hook in use. Frames leave uncounted once it is dropped.
 #[derive(Debug)]
@@ -74,7 +73,7 @@ impl KernelEngine {
     ) -> Result<SchedClassifierLink, ProgramError> {
         let program: &mut SchedClassifier = self
             .ebpf
-            .program_mut(EGRESS_PROGRAM)
+            .program_mut(self.programs.egress)
             .ok_or(ProgramError::NotLoaded)?
             .try_into()?;
         let id = program.attach_with_options(&interface.name, TcAttachType::Egress, options)?;

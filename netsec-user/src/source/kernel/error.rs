@@ -98,6 +98,18 @@ pub enum KernelError {
         /// What aya says.
         source: Box<EbpfError>,
     },
+    /// The kernel refused a program that looks into tunnels.
+    #[error(
+        "this kernel, {release}, refuses the program that looks into tunnels: {}\n\
+         try: without --inner (the tunnels themselves are counted all the same)",
+        chain(source)
+    )]
+    InnerRefused {
+        /// Kernel release.
+        release: String,
+        /// What aya says.
+        source: ProgramError,
+    },
     /// The kernel refused a program.
     #[error("the kernel refuses netsec's program {name}: {}", chain(source))]
     Program {

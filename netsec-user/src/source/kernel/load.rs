@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aya::maps::{Array, ArrayOfMaps, Map, MapData, RingBuf};
-use aya::programs::{SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
@@ -22,15 +21,10 @@ use super::blocks::{BlockMaps, BlockSource};
 use super::clock::{self, TickClock};
 use super::error::KernelError;
 use super::privilege::require_capabilities;
+use super::programs::{Programs, load_classifier, load_egress, load_xdp};
 use super::shared::{Shared, SharedEntry};
 use crate::hook::HookId;
 use crate::settings::EngineSettings;
-
-/// The XDP program's name in the object.
-pub(super) const XDP_PROGRAM: &str = "netsec";
-
-/// The TC program's name in the object.
-pub(super) const EGRESS_PROGRAM: &str = "netsec_egress";
 
 /// `BPF_MAP_TYPE_RINGBUF` of `linux/bpf.h`.
 pub(super) const RINGBUF: u32 = 27;
@@ -58,7 +52,7 @@ pub struct KernelSettings {
 
 /// What an engine is loaded for.
 pub(super) struct Purpose {
-    load: fn(&mut Ebpf) -> Result<(), KernelError>,
+    load: fn(&mut Ebpf, Programs) -> Result<(), KernelError>,
     watched: [u32; WATCHED_MAX],
     /// Test runs on one CPU, which has all slots asked for, at times that are injected. Slots are
     /// freed from user space, between two frames.
@@ -163,8 +157,12 @@ impl KernelEngine {
         let (records_bytes, packets_bytes) = settings.ring_bytes(cpus);
         let records = rings(&mut ebpf, "RECORDS", records_bytes)?;
         let packets = rings(&mut ebpf, "PACKETS", packets_bytes)?;
-        (purpose.load)(&mut ebpf)?;
-        load_classifier(&mut ebpf, clock::PROGRAM)?;
+        let programs = Programs::new(engine.inner);
+        (purpose.load)(&mut ebpf, programs)?;
+        load_classifier(&mut ebpf, clock::PROGRAM, |source| KernelError::Program {
+            name: clock::PROGRAM,
+            source,
+        })?;
         if settings.kernel_log {
             start_log(&mut ebpf);
         }
@@ -180,6 +178,7 @@ impl KernelEngine {
         let clock_map = take_clock_map(&mut ebpf)?;
         let engine = Self {
             hook,
+            programs,
             clock: if purpose.is_replay {
                 TickClock::replaced(&ebpf, &clock_map, TICK_NS)?
             } else {
@@ -278,33 +277,6 @@ fn create_rings(
         .collect()
 }
 
-fn load_xdp(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    let failed = |source| KernelError::Program {
-        name: XDP_PROGRAM,
-        source,
-    };
-    let program: &mut Xdp = ebpf
-        .program_mut(XDP_PROGRAM)
-        .ok_or(KernelError::ObjectWithout { name: XDP_PROGRAM })?
-        .try_into()
-        .map_err(failed)?;
-    program.load().map_err(failed)
-}
-
-fn load_egress(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    load_classifier(ebpf, EGRESS_PROGRAM)
-}
-
-fn load_classifier(ebpf: &mut Ebpf, name: &'static str) -> Result<(), KernelError> {
-    let failed = |source| KernelError::Program { name, source };
-    let program: &mut SchedClassifier = ebpf
-        .program_mut(name)
-        .ok_or(KernelError::ObjectWithout { name })?
-        .try_into()
-        .map_err(failed)?;
-    program.load().map_err(failed)
-}
-
 /// Forwards the kernel side's log lines to this process's log, from a task of the runtime.
 fn start_log(ebpf: &mut Ebpf) {
     match EbpfLogger::init(ebpf) {
@@ -356,7 +328,7 @@ pub(super) fn lift_memory_limit() {
     }
 }
 
-fn release() -> String {
+pub(super) fn release() -> String {
     nix::sys::utsname::uname().map_or_else(
         |error| error.to_string(),
         |name| format!("Linux {}", name.release().to_string_lossy()),

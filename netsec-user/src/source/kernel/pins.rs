@@ -16,7 +16,6 @@ use super::attach::{Attachment, XdpMode};
 use super::blocks::{BlockMaps, BlockSource, NAMES};
 use super::error::KernelError;
 use super::interface::Interface;
-use super::load::XDP_PROGRAM;
 use super::{KernelEngine, XdpModeInUse};
 
 /// Begins the names of pinned links; the interface's name follows.
@@ -164,7 +163,7 @@ impl KernelEngine {
     fn take_over(&mut self, path: &Path) -> Result<FdLink, ProgramError> {
         let program: &mut Xdp = self
             .ebpf
-            .program_mut(XDP_PROGRAM)
+            .program_mut(self.programs.xdp)
             .ok_or(ProgramError::NotLoaded)?
             .try_into()?;
         let pinned = PinnedLink::from_pin(path).map_err(link_error)?;

@@ -2,8 +2,8 @@
 
 use netsec_common::config::{Config, WATCHED_MAX};
 use netsec_common::flow::{FlowRecord, FlowSet, Place};
-use netsec_common::ledger::{Row, Snapshot};
-use netsec_common::packet::{Frame, Start, parse};
+use netsec_common::ledger::{Row, Snapshot, Untold};
+use netsec_common::packet::{FlowKey, Frame, Start, layers, parse};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -35,7 +35,7 @@ pub struct KernelReplay {
     changes: Changes,
     reader: CaptureReader,
     /// What the host's parser counts on the way to the flow key: of no interest.
-    scratch: Row,
+    inner: bool,
     sent: u64,
     not_sent: NotSent,
 }
@@ -93,7 +93,7 @@ impl KernelReplay {
             cpu,
             changes: Changes::new(sets as usize),
             reader: CaptureReader::new(hook, sets as usize, Scan::All),
-            scratch: Row::new(),
+            inner: settings.inner,
             sent: 0,
             not_sent: NotSent::default(),
         };
@@ -166,8 +166,15 @@ impl KernelReplay {
             start: frame.start,
             counted_before: false,
         };
-        if let Ok(packet) = parse(&frame, &self.scratch) {
-            self.changes.touch(Place::of(&packet.key, &self.config).set);
+        let touch = |key: &FlowKey| self.changes.touch(Place::of(key, &self.config).set);
+        if !self.inner {
+            if let Ok(packet) = parse(&frame, &Untold) {
+                touch(&packet.key);
+            }
+            return;
+        }
+        for packet in layers(&frame) {
+            touch(&packet.key);
         }
     }
 

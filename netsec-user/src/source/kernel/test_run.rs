@@ -12,7 +12,6 @@ use netsec_common::ticks::Ticks;
 use super::super::delta::DeltaReader;
 use super::KernelEngine;
 use super::error::KernelError;
-use super::load::XDP_PROGRAM;
 
 /// Frames that the kernel puts through the program in one batch: a NAPI poll's worth.
 const LIVE_BATCH: u32 = 64;
@@ -67,8 +66,9 @@ impl KernelEngine {
     /// The kernel's refusal.
     pub fn injector(&self) -> Result<FrameInjector, KernelError> {
         let info = self.program_info()?;
-        let program = Xdp::from_program_info(info, XDP_PROGRAM.into(), XdpAttachType::Interface)
-            .map_err(failed)?;
+        let program =
+            Xdp::from_program_info(info, self.programs.xdp.into(), XdpAttachType::Interface)
+                .map_err(failed)?;
         Ok(FrameInjector { program })
     }
 
@@ -146,8 +146,10 @@ impl KernelEngine {
 
     fn xdp(&self) -> Result<&Xdp, KernelError> {
         self.ebpf
-            .program(XDP_PROGRAM)
-            .ok_or(KernelError::ObjectWithout { name: XDP_PROGRAM })?
+            .program(self.programs.xdp)
+            .ok_or(KernelError::ObjectWithout {
+                name: self.programs.xdp,
+            })?
             .try_into()
             .map_err(failed)
     }
@@ -191,7 +193,7 @@ fn live_frames(
 
 fn failed(source: ProgramError) -> KernelError {
     KernelError::Program {
-        name: XDP_PROGRAM,
+        name: "netsec",
         source,
     }
 }
