@@ -200,28 +200,22 @@ extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u6
     judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
 }
 
-/// One CPU's share of the maps; with `TUNNELS`, flows in tunnels are among those of the table.
-pub(crate) struct Cpu<const TUNNELS: bool> {
-    number: u32,
-    first_set: u32,
-}
+/// The share of the maps of the CPU that the program runs on; with `TUNNELS`, flows in tunnels are among
+/// those of the table. Which CPU that is, is asked anew each time: kept, it would take stack.
+pub(crate) struct Cpu<const TUNNELS: bool>;
 
 impl<const TUNNELS: bool> Cpu<TUNNELS> {
-    /// Of the CPU that the program runs on.
+    /// Index of its first set.
     #[inline(always)]
-    pub(crate) fn new(config: &Config) -> Self {
-        let number = cpu();
-        Self {
-            number,
-            first_set: number * (config.set_mask + 1),
-        }
+    fn first_set() -> u32 {
+        cpu() * (config().set_mask + 1)
     }
 
     /// What else the engine needs, and the time; `None` when a map lacks this CPU.
     #[inline(always)]
     pub(crate) fn rest(&self) -> Option<Rest<'static>> {
         let control = control()?;
-        let row = row(self.number)?;
+        let row = row(cpu())?;
         let now = match control.injected() {
             Some(now) => now,
             None => Ticks(jiffies() as u32),
@@ -249,18 +243,18 @@ impl<const TUNNELS: bool> FlowTable for Cpu<TUNNELS> {
 
     #[inline(always)]
     fn set(&self, index: u32) -> Option<&FlowSet> {
-        FLOWS.get(self.first_set + index)
+        FLOWS.get(Self::first_set() + index)
     }
 
     #[inline(always)]
     fn first_slot(&self) -> u32 {
-        self.first_set * WAYS as u32
+        Self::first_set() * WAYS as u32
     }
 
     #[inline(always)]
     fn export(&self, record: &FlowRecord) -> Delivery {
         let Some(mut entry) = RECORDS
-            .get(self.number)
+            .get(cpu())
             .and_then(|ring| ring.reserve_untyped::<FlowRecord>(0))
         else {
             return Delivery::Lost;
@@ -298,7 +292,7 @@ impl<const TUNNELS: bool> Cpu<TUNNELS> {
         fate: Fate,
     ) -> Delivery {
         let Some(mut entry) = PACKETS
-            .get(self.number)
+            .get(cpu())
             .and_then(|ring| ring.reserve_untyped::<Sample<BYTES>>(0))
         else {
             return Delivery::Lost;
