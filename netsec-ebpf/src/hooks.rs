@@ -30,7 +30,7 @@ const INNER_HEADERS_BYTES: u32 = 384;
 #[xdp]
 pub(crate) fn netsec(ctx: XdpContext) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
-    let cpu = Cpu::<false>;
+    let cpu = Cpu::<false>::new(maps::config());
     if pass_known_v4(&received(&bytes), maps::config(), &cpu, &Filter, || {
         cpu.rest()
     }) {
@@ -54,7 +54,7 @@ pub(crate) fn netsec_inner(ctx: XdpContext) -> u32 {
 extern "C" fn netsec_v6(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
-    let cpu = Cpu::<false>;
+    let cpu = Cpu::<false>::new(maps::config());
     pass_known_v6(&received(&bytes), maps::config(), &cpu, &Filter, || {
         cpu.rest()
     })
@@ -120,7 +120,7 @@ fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
 pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
-    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>);
+    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
     if pass_known_v4(&frame, config, &cpu, &None::<Filter>, || cpu.rest()) {
         return TC_ACT_UNSPEC;
     }
@@ -137,7 +137,7 @@ extern "C" fn netsec_egress_v6(skb: *mut __sk_buff) -> u32 {
     let ctx = TcContext::new(skb);
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
-    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>);
+    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
     pass_known_v6(&frame, config, &cpu, &None::<Filter>, || cpu.rest()).into()
 }
 
@@ -204,7 +204,7 @@ fn run<const INNER: bool>(
     blocks: &impl BlockTable,
     hook: impl Hook,
 ) -> Option<Verdict> {
-    let share = Cpu::<INNER>;
+    let share = Cpu::<INNER>::new(config);
     let (control, row, now) = share.rest()?;
     let engine = Engine {
         config,

@@ -104,7 +104,7 @@ macro_rules! with_engine {
             return 0;
         };
         let config = maps::config();
-        let share = Cpu::<true>;
+        let share = Cpu::<true>::new(config);
         let $engine = Engine {
             config,
             control,

@@ -200,22 +200,28 @@ extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u6
     judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
 }
 
-/// The share of the maps of the CPU that the program runs on; with `TUNNELS`, flows in tunnels are among
-/// those of the table. Which CPU that is, is asked anew each time: kept, it would take stack.
-pub(crate) struct Cpu<const TUNNELS: bool>;
+/// One CPU's share of the maps; with `TUNNELS`, flows in tunnels are among those of the table.
+pub(crate) struct Cpu<const TUNNELS: bool> {
+    number: u32,
+    first_set: u32,
+}
 
 impl<const TUNNELS: bool> Cpu<TUNNELS> {
-    /// Index of its first set.
+    /// Of the CPU that the program runs on.
     #[inline(always)]
-    fn first_set() -> u32 {
-        cpu() * (config().set_mask + 1)
+    pub(crate) fn new(config: &Config) -> Self {
+        let number = cpu();
+        Self {
+            number,
+            first_set: number * (config.set_mask + 1),
+        }
     }
 
     /// What else the engine needs, and the time; `None` when a map lacks this CPU.
     #[inline(always)]
     pub(crate) fn rest(&self) -> Option<Rest<'static>> {
         let control = control()?;
-        let row = row(cpu())?;
+        let row = row(self.number)?;
         let now = match control.injected() {
             Some(now) => now,
             None => Ticks(jiffies() as u32),
@@ -243,18 +249,18 @@ impl<const TUNNELS: bool> FlowTable for Cpu<TUNNELS> {
 
     #[inline(always)]
     fn set(&self, index: u32) -> Option<&FlowSet> {
-        FLOWS.get(Self::first_set() + index)
+        FLOWS.get(self.first_set + index)
     }
 
     #[inline(always)]
     fn first_slot(&self) -> u32 {
-        Self::first_set() * WAYS as u32
+        self.first_set * WAYS as u32
     }
 
     #[inline(always)]
     fn export(&self, record: &FlowRecord) -> Delivery {
         let Some(mut entry) = RECORDS
-            .get(cpu())
+            .get(self.number)
             .and_then(|ring| ring.reserve_untyped::<FlowRecord>(0))
         else {
             return Delivery::Lost;
@@ -292,7 +298,7 @@ impl<const TUNNELS: bool> Cpu<TUNNELS> {
         fate: Fate,
     ) -> Delivery {
         let Some(mut entry) = PACKETS
-            .get(cpu())
+            .get(self.number)
             .and_then(|ring| ring.reserve_untyped::<Sample<BYTES>>(0))
         else {
             return Delivery::Lost;
