@@ -32,9 +32,8 @@ const KERNELS: [Kernel; 3] = [
 ];
 
 /// Test programs of netsec-tests that need a kernel and nothing else.
-const TESTS: [&str; 7] = [
+const TESTS: [&str; 6] = [
     "verdicts",
-    "inner",
     "flow_records",
     "egress",
     "live",
