@@ -29,11 +29,7 @@ const INNER_HEADERS_BYTES: u32 = 384;
 /// Every received frame. Nearly all go one of the short ways.
 #[xdp]
 pub(crate) fn netsec(ctx: XdpContext) -> u32 {
-    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
-    let cpu = Cpu::<false>::new(maps::config());
-    if pass_known_v4(&received(&bytes), maps::config(), &cpu, &Filter, || {
-        cpu.rest()
-    }) {
+    if netsec_v4(ctx.ctx) != 0 {
         return XDP_PASS;
     }
     if !is_v4(ctx.data(), ctx.data_end()) && netsec_v6(ctx.ctx) != 0 {
@@ -48,7 +44,21 @@ pub(crate) fn netsec_inner(ctx: XdpContext) -> u32 {
     ingress::<true>(&ctx)
 }
 
-/// The short way of IPv6: not zero when it was taken. Global, so that it has registers of its own.
+/// The short way of IPv4: not zero when it was taken. A function, so that its stack is not held while
+/// the long way runs: one after the other and rounded up, as older kernels do, they exceed 512 bytes.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_v4(ctx: *mut xdp_md) -> u32 {
+    let ctx = XdpContext::new(ctx);
+    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
+    let cpu = Cpu::<false>::new(maps::config());
+    pass_known_v4(&received(&bytes), maps::config(), &cpu, &Filter, || {
+        cpu.rest()
+    })
+    .into()
+}
+
+/// The short way of IPv6; as [`netsec_v4`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netsec_v6(ctx: *mut xdp_md) -> u32 {
@@ -118,16 +128,24 @@ fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
 /// Every sent frame. Nearly all go one of the short ways.
 #[classifier]
 pub(crate) fn netsec_egress(ctx: TcContext) -> i32 {
-    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
-    let config = maps::config();
-    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
-    if pass_known_v4(&frame, config, &cpu, &None::<Filter>, || cpu.rest()) {
+    if netsec_egress_v4(ctx.skb.skb) != 0 {
         return TC_ACT_UNSPEC;
     }
     if !is_v4(ctx.data(), ctx.data_end()) && netsec_egress_v6(ctx.skb.skb) != 0 {
         return TC_ACT_UNSPEC;
     }
     netsec_egress_any(ctx.skb.skb) as i32
+}
+
+/// As [`netsec_v4`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_egress_v4(skb: *mut __sk_buff) -> u32 {
+    let ctx = TcContext::new(skb);
+    let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
+    let config = maps::config();
+    let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
+    pass_known_v4(&frame, config, &cpu, &None::<Filter>, || cpu.rest()).into()
 }
 
 /// As [`netsec_v6`].
