@@ -5,6 +5,7 @@ mod driver;
 mod flows;
 mod kernel;
 mod live;
+mod logs;
 mod machine;
 mod read;
 mod replay;
@@ -39,6 +40,8 @@ enum Verb {
     Replay(replay::ReplayArgs),
     /// Live frames into a veth: a bare program, netsec attached, netsec at work.
     Live(live::LiveArgs),
+    /// Lines a second out of logs of Suricata and Zeek: netsec and the scripts that people use.
+    Logs(logs::LogsArgs),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Read(args) => read::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Live(args) => live::run(&args),
+        Verb::Logs(args) => logs::run(&args),
     }
 }
 

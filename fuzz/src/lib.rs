@@ -8,5 +8,6 @@ pub mod differential;
 pub mod engine;
 pub mod filter;
 mod frame;
+pub mod log;
 pub mod packet;
 pub mod seeds;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::panic::{catch_unwind, resume_unwind};
 
-use netsec_fuzz::{capture, differential, engine, filter, packet};
+use netsec_fuzz::{capture, differential, engine, filter, log, packet};
 
 /// Mutated inputs per target.
 const MUTATED: u32 = 20_000;
@@ -38,6 +38,11 @@ fn capture_holds_near_its_seeds() {
 #[test]
 fn filter_holds_near_its_seeds() {
     smoke("filter", &filter::seeds(), filter::check);
+}
+
+#[test]
+fn log_holds_near_its_seeds() {
+    smoke("log", &log::seeds(), log::check);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! A line that cannot be read is counted with its reason and is never fatal; for every input
 //! `read = used + ignored + malformed`, see [`Tally`].
 
+mod address;
 mod bound;
 mod clock;
 mod decode;

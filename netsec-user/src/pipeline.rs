@@ -224,6 +224,7 @@ impl<O: Output> Pipeline<O> {
         {
             let summary = self.sum_up(&self.interval, due, readings, false);
             self.output.summary(&summary)?;
+            self.count_losses(&summary);
             if let Some(correlator) = &mut self.correlator {
                 correlator.compare(now);
                 logs::tell(correlator, &mut self.output, now)?;
@@ -252,10 +253,11 @@ impl<O: Output> Pipeline<O> {
         self.write_ended(&mut ended);
         self.detect_last(now);
         self.check()?;
-        self.finish_logs(now)?;
-        self.try_out(now)?;
         self.begin_interval(now, readings);
         let summary = self.sum_up(&self.total, now, readings, true);
+        self.count_losses(&summary);
+        self.finish_logs(now)?;
+        self.try_out(now)?;
         self.output.summary(&summary)?;
         self.output.flush()
     }

@@ -15,7 +15,14 @@ use report::Report;
 use tools::Compiler;
 
 /// The targets, as `fuzz/Cargo.toml` names them.
-pub(crate) const TARGETS: [&str; 5] = ["engine", "differential", "capture", "filter", "packet"];
+pub(crate) const TARGETS: [&str; 6] = [
+    "engine",
+    "differential",
+    "capture",
+    "filter",
+    "log",
+    "packet",
+];
 
 /// Most megabytes that a target may allocate at once: twice a capture's largest block, since the
 /// buffer that holds one grows by doubling.

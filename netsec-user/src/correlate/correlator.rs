@@ -117,6 +117,12 @@ impl Correlator {
         self.settle(false);
     }
 
+    /// Takes how many frames netsec saw in the interval, or in all, and how many of them it cannot account
+    /// for.
+    pub const fn counted(&mut self, frames: u64, lost: u64) {
+        self.disagreements.counted(frames, lost);
+    }
+
     /// Compares the sensors, at the end of an interval.
     pub fn compare(&mut self, now: WallTime) {
         let sum = self.disagreements.sum_up(&mut self.join, now, GRACE);

@@ -5,6 +5,7 @@
 mod alert;
 mod flow;
 mod line;
+mod quick;
 mod scalar;
 mod stats;
 

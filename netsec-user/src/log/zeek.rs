@@ -73,12 +73,15 @@ fn tuple(row: &Row<'_>, path: &str) -> Result<Option<Tuple>, Malformed> {
     let (Some(source), Some(destination)) = ends else {
         return Ok(None);
     };
-    let protocol = match row.text(Field::Proto) {
-        Some(name) => match super::tuple::protocol_number(&name) {
-            // Zeek says `icmp` for both versions.
-            Some(1) if source.is_ipv6() => Some(58),
-            known => known,
-        },
+    let number = |name: &[u8]| match name {
+        b"tcp" => Some(6),
+        b"udp" => Some(17),
+        _ => super::tuple::protocol_number(str::from_utf8(name).ok()?),
+    };
+    let protocol = match row.with_bytes(Field::Proto, number) {
+        // Zeek says `icmp` for both versions.
+        Some(Some(1)) if source.is_ipv6() => Some(58),
+        Some(known) => known,
         None => transport_of(path),
     };
     Ok(Some(Tuple {

@@ -7,7 +7,8 @@ use super::Pipeline;
 use crate::correlate::Correlator;
 use crate::decide::Place;
 use crate::log::{LogError, LogReader, Record};
-use crate::output::Output;
+use crate::output::{Coverage, Output};
+use crate::summary::Summary;
 use crate::time::WallTime;
 
 impl<O: Output> Pipeline<O> {
@@ -46,6 +47,19 @@ impl<O: Output> Pipeline<O> {
     #[must_use]
     pub const fn correlator(&self) -> Option<&Correlator> {
         self.correlator.as_ref()
+    }
+
+    /// Tells what netsec itself missed, to be shown beside what other sensors did.
+    pub(super) fn count_losses(&mut self, summary: &Summary) {
+        let coverage = Coverage::of(summary);
+        if let Some(correlator) = &mut self.correlator
+            && coverage.frames > 0
+        {
+            correlator.counted(
+                coverage.frames,
+                coverage.frames.saturating_sub(coverage.covered),
+            );
+        }
     }
 
     /// Reads the logs that were kept for the end, and says what became of all rows.

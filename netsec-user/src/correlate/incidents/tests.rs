@@ -174,6 +174,40 @@ fn counters_grow_while_the_connection_is_open() {
     assert!(incident.traffic.is_two_way());
 }
 
+/// Rows about connections that were counted already, more than are told apart.
+#[test]
+fn no_packet_is_counted_twice() {
+    let mut incidents = Incidents::new(IncidentSettings::default());
+    incidents.add(evidence("203.0.113.9", 1, alert(1, false)), None);
+    let key = |port: u16| {
+        let (source, destination) = (([203, 0, 113, 9], port).into(), ([10, 0, 0, 1], 22).into());
+        FlowKey::from_endpoints(source, destination, 6, Vlan::default())
+    };
+    for port in 1..=1000 {
+        let delta = FlowDelta {
+            key: key(port),
+            ..delta("203.0.113.9:1", "10.0.0.1:22", 2)
+        };
+        incidents.delta(&delta, &delta.key, true);
+    }
+    for port in (1..=1000).chain(1..=1000) {
+        let row = Connection {
+            key: key(port),
+            originator: Side {
+                packets: 2,
+                bytes: 200,
+                tcp_flags: 0x10,
+            },
+            ..connection(0)
+        };
+        incidents.add(evidence("203.0.113.9", 1, alert(1, false)), Some(&row));
+    }
+    let incident = incidents.of("203.0.113.9".parse().unwrap()).unwrap();
+    let (originators, responders) = incident.traffic.totals();
+    assert_eq!((originators.packets, responders.packets), (2000, 0));
+    assert_eq!(incident.traffic.connections(), 1000);
+}
+
 fn finding(id: u64, kind: Kind, severity: Severity, state: State) -> EvidenceKind {
     EvidenceKind::Finding {
         id,

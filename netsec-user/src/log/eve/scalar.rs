@@ -8,8 +8,8 @@ use std::ops::Deref;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::super::moment;
 use super::super::tuple::protocol_number;
+use super::super::{address, moment};
 use crate::time::WallTime;
 
 /// Text, borrowed from the line when nothing in it is escaped.
@@ -90,7 +90,7 @@ from_text!(
     /// An address; IPv6 is written without compression.
     Address(IpAddr),
     "an IP address",
-    |text| text.parse().ok()
+    |text| address::parse(text.as_bytes())
 );
 from_text!(
     /// TCP flags in hexadecimal.

@@ -231,4 +231,42 @@ mod tests {
         fs::write(&path, "file").unwrap();
         assert!(FollowSocket::bind(path, decoder()).is_err());
     }
+
+    /// A line of ten megabytes, zero bytes, bytes that are no text, and a writer beyond the limit.
+    #[test]
+    fn odd_lines_stop_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("eve.sock");
+        let mut socket = FollowSocket::bind(path.clone(), decoder()).unwrap();
+        let mut writer = UnixStream::connect(&path).unwrap();
+        let writing = std::thread::spawn(move || {
+            let long = format!(
+                "{{\"timestamp\":\"2021-06-06T15:59:46Z\",\"event_type\":\"alert\",\"alert\":{{\
+                 \"signature_id\":7,\"signature\":\"{}\"}}}}\n",
+                "x".repeat(10 << 20)
+            );
+            writer.write_all(long.as_bytes()).unwrap();
+            writer.write_all(b"\0\0\0").unwrap();
+            writer.write_all(LINE).unwrap();
+            writer.write_all(b"\xff\xfe\n").unwrap();
+            writer.write_all(LINE).unwrap();
+        });
+        let mut longest = 0;
+        let mut each = |record: &Record<'_>| {
+            if let Record::Event(event) = record
+                && let crate::log::EventDetail::Alert(alert) = &event.detail
+            {
+                longest = alert.signature.len();
+            }
+            Ok(())
+        };
+        while !writing.is_finished() || !socket.writers.is_empty() || socket.connected == 0 {
+            socket.poll(&mut each).unwrap();
+        }
+        writing.join().unwrap();
+        assert_eq!(longest, 10 << 20);
+        let tally = socket.tally();
+        assert_eq!((tally.read, tally.used, tally.malformed), (4, 3, 1));
+        assert_eq!(tally.nul_bytes, 3);
+    }
 }

@@ -39,11 +39,14 @@ pub struct Conn<'a> {
 
 impl<'a> Conn<'a> {
     pub(super) fn of(row: &Row<'a>) -> Result<Self, Malformed> {
-        let state = match row.text(Field::ConnState) {
+        let state = match row.with_bytes(Field::ConnState, ConnState::of) {
             None => None,
-            Some(name) => Some(ConnState::of(&name).ok_or_else(|| {
-                Malformed::field(Field::ConnState.name(), "a connection state", &name)
-            })?),
+            Some(Some(state)) => Some(state),
+            Some(None) => {
+                let name = row.text(Field::ConnState).unwrap_or_default();
+                let field = Field::ConnState.name();
+                return Err(Malformed::field(field, "a connection state", &name));
+            }
         };
         Ok(Self {
             service: row.text(Field::Service),
@@ -111,8 +114,9 @@ impl ConnState {
         ("OTH", Self::Oth),
     ];
 
-    fn of(name: &str) -> Option<Self> {
-        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
+    fn of(name: &[u8]) -> Option<Self> {
+        let mut names = Self::NAMES.iter();
+        let found = names.find(|(known, _)| known.as_bytes() == name);
         found.map(|(_, state)| *state)
     }
 

@@ -211,6 +211,10 @@ struct Difference<'a> {
     suricata_kernel_drops: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     zeek_capture_loss_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netsec_frames: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netsec_frames_lost: Option<u64>,
     reasons: &'a [&'static str],
 }
 
@@ -231,6 +235,8 @@ impl<'a> DisagreementLine<'a> {
                 suricata_kernel_packets: sum.suricata_drops.map(|(packets, _)| packets),
                 suricata_kernel_drops: sum.suricata_drops.map(|(_, drops)| drops),
                 zeek_capture_loss_percent: sum.zeek_loss_percent,
+                netsec_frames: sum.netsec_losses.map(|(frames, _)| frames),
+                netsec_frames_lost: sum.netsec_losses.map(|(_, lost)| lost),
                 reasons: &sum.reasons,
             },
         }

@@ -69,6 +69,10 @@ impl<W: Write> Text<W> {
             self.line
                 .word(Paint::Plain, format_args!("Zeek lost {percent:.2} %"));
         }
+        if let Some((frames, lost)) = sum.netsec_losses {
+            let line = format!("netsec lost {lost} of {frames} frames");
+            self.line.word(Paint::Plain, line);
+        }
         if !sum.reasons.is_empty() {
             self.line.word(
                 Paint::Plain,

@@ -334,7 +334,7 @@ fn rotations_under_load_lose_nothing() {
     let lines: u64 = std::env::var("NETSEC_ROTATION_LINES")
         .ok()
         .and_then(|lines| lines.parse().ok())
-        .unwrap_or(100_000);
+        .unwrap_or(1_000_000);
     let mut rig = Rig::new(Start::Beginning);
     let path = rig.path("eve.json");
     // What was rotated before the first look is left alone: look before there is anything.
