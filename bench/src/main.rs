@@ -1,5 +1,6 @@
 //! netsec's benchmarks. Run by `cargo xtask bench`, which builds what they measure.
 
+mod alert;
 mod batch;
 mod driver;
 mod flows;
@@ -38,6 +39,8 @@ enum Verb {
     Read(read::ReadArgs),
     /// Packets a second from a capture to flow records: netsec and other programs.
     Replay(replay::ReplayArgs),
+    /// From an alert's line in a log to the first packet that is dropped for it.
+    Alert(alert::AlertArgs),
     /// Live frames into a veth: a bare program, netsec attached, netsec at work.
     Live(live::LiveArgs),
     /// Lines a second out of logs of Suricata and Zeek: netsec and the scripts that people use.
@@ -60,6 +63,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Kernel(args) => kernel::run(&args),
         Verb::Read(args) => read::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Alert(args) => alert::run(&args),
         Verb::Live(args) => live::run(&args),
         Verb::Logs(args) => logs::run(&args),
     }

@@ -32,6 +32,14 @@ impl fmt::Display for Spread {
     }
 }
 
+/// The smallest figure that so many hundredths of all are not above; "not a number" of none.
+pub(crate) fn percentile(figures: &[f64], hundredths: usize) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len() * hundredths).div_ceil(100).max(1) - 1;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
+}
+
 /// The quarter-th quartile, between two figures where it falls between them.
 fn quantile(sorted: &[f64], quarter: usize) -> f64 {
     let place = sorted.len().saturating_sub(1) * quarter;
@@ -47,6 +55,14 @@ fn quantile(sorted: &[f64], quarter: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_are_figures() {
+        let figures: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        let [p50, p99, p100] = [50, 99, 100].map(|n| percentile(&figures, n));
+        assert_eq!((p50, p99, p100), (100.0, 198.0, 200.0));
+        assert!(percentile(&[], 50).is_nan());
+    }
 
     #[test]
     fn quartiles_lie_between_figures() {

@@ -8,6 +8,7 @@
 mod book;
 mod decided;
 mod desk;
+mod dropped;
 mod policy;
 mod rules;
 mod tables;
@@ -17,6 +18,7 @@ pub use self::decided::{Decided, Deed};
 pub use self::desk::{
     BlockRequest, Blocked, Desk, DeskError, Evidence, Imported, Proof, Ruling, State, Traffic,
 };
+pub use self::dropped::DroppedPackets;
 pub use self::policy::{Caps, DecideSettings, Policy};
 pub use self::rules::{EnforceSettings, Place, Rules, Spared};
 pub use self::tables::Tables;

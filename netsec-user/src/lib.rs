@@ -30,9 +30,10 @@
 //! 25. [`config`]: settings from `netsec.toml`;
 //! 26. [`pipeline`]: the stages put together, for any source;
 //! 27. [`replay`]: a capture through the pipeline;
-//! 28. [`live`]: the kernel's events through the pipeline;
-//! 29. [`api`]: the control socket;
-//! 30. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
+//! 28. [`selftest`]: whether every detector fires, and every drop drops, on this kernel;
+//! 29. [`live`]: the kernel's events through the pipeline;
+//! 30. [`api`]: the control socket;
+//! 31. [`doctor`]: whether this machine lets netsec do all that, and what to do where it does not.
 
 pub mod anomaly;
 pub mod api;
@@ -59,6 +60,7 @@ pub mod output;
 pub mod packet;
 pub mod pipeline;
 pub mod replay;
+pub mod selftest;
 pub mod settings;
 pub mod source;
 pub mod summary;

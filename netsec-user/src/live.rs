@@ -17,8 +17,7 @@ use self::logs::FollowedLogs;
 use self::stop::Stop;
 use self::tap::{Tap, attach_ingress, load_ingress, open_egress};
 use crate::block::{BlockSettings, Enforcer as _, OnExit};
-use crate::correlate::Correlator;
-use crate::decide::{Desk, State, Tables, Traffic};
+use crate::decide::{Desk, State, Tables};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::guard::gather;
 use crate::hook::Hook;
@@ -207,7 +206,7 @@ impl Live {
             self.decide(pipeline)?;
             count = count.wrapping_add(1);
             if count.is_multiple_of(DRAINS_PER_READ) {
-                self.read(pipeline)?;
+                self.read_by_turns(pipeline)?;
                 pipeline
                     .tick(WallTime::now(), &self.readings())
                     .map_err(LiveError::Output)?;
@@ -232,12 +231,7 @@ impl Live {
         let desk = Desk {
             state: &mut self.state,
             table: &mut self.tables,
-            traffic: Traffic {
-                connections: pipeline.connections(),
-                handshakes: pipeline.handshakes(),
-                recent: pipeline.recent(),
-                incidents: pipeline.correlator().map(Correlator::incidents),
-            },
+            traffic: pipeline.traffic(),
             now: WallTime::now(),
         };
         let taps = &self.taps;
@@ -293,20 +287,35 @@ impl Live {
     }
 
     /// Decides on what findings and alerts ask for. Where it hangs on a handshake that has not been seen
-    /// completed, the flow tables are read first: an alert is written within milliseconds of its packet.
+    /// completed, that flow is read first: an alert is written within milliseconds of its packet.
     fn decide<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
         if !pipeline.has_charges() {
             return Ok(());
         }
         let now = WallTime::now();
-        if self.tables.mode() != Mode::Detect
-            && pipeline.is_doubtful(&mut self.state, &mut self.tables, now)
-        {
-            self.read(pipeline)?;
+        if self.tables.mode() != Mode::Detect {
+            for key in pipeline.doubtful(&mut self.state, &mut self.tables, now) {
+                for tap in &mut self.taps {
+                    tap.engine.read_flow(&key, pipeline)?;
+                    tap.engine.read_flow(&key.reversed(), pipeline)?;
+                }
+            }
         }
         pipeline
             .decide(&mut self.state, &mut self.tables, WallTime::now())
             .map_err(LiveError::Output)
+    }
+
+    /// Reads the flow tables, and looks at the logs after each: a large one takes milliseconds.
+    fn read_by_turns<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
+        for index in 0..self.taps.len() {
+            if let Some(tap) = self.taps.get_mut(index) {
+                tap.engine.read(pipeline)?;
+            }
+            self.read_logs(pipeline)?;
+            self.decide(pipeline)?;
+        }
+        Ok(())
     }
 
     fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
@@ -380,6 +389,7 @@ async fn fill(state: &mut State, tables: &mut Tables, settings: &BlockSettings) 
     tables.heartbeat(now);
     tables.set_dead_man(settings.dead_man());
     tables.set_mode(settings.mode.into());
+    tables.set_drop_sampling(settings.drop_samples);
 }
 
 fn ticker() -> Interval {

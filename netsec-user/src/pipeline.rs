@@ -15,6 +15,7 @@ use self::enforcing::Enforcing;
 use crate::anomaly::Traffic;
 use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
 use crate::correlate::Correlator;
+use crate::decide::DroppedPackets;
 use crate::detect::{DetectSettings, Detectors};
 use crate::event::{FlowDelta, Sample, Sink};
 use crate::filter::Filter;
@@ -43,6 +44,8 @@ pub struct PipelineSettings {
     pub top: usize,
     /// Packets after which to stop.
     pub packet_limit: Option<u64>,
+    /// Whether packets are written.
+    pub packets: bool,
     /// Whether connection records are written.
     pub connections: bool,
     /// What the detectors look for; `None` switches them off.
@@ -88,6 +91,7 @@ pub struct Pipeline<O> {
     failed: Option<io::Error>,
     correlator: Option<Correlator>,
     enforcing: Option<Enforcing>,
+    dropped: DroppedPackets,
     /// Logs that are read at the end, when all connections are known.
     logs: Vec<LogReader>,
     log_errors: Vec<LogError>,
@@ -137,6 +141,7 @@ impl<O: Output> Pipeline<O> {
             failed: None,
             correlator: None,
             enforcing: None,
+            dropped: DroppedPackets::default(),
             logs: Vec::new(),
             log_errors: Vec::new(),
         }
@@ -160,21 +165,6 @@ impl<O: Output> Pipeline<O> {
         self.hooks.push(hook);
         self.interfaces.push(interface);
         HookId(id)
-    }
-
-    /// The connections that are open.
-    pub const fn connections(&self) -> &ConnectionTable {
-        &self.table
-    }
-
-    /// Who has completed a handshake.
-    pub const fn handshakes(&self) -> &Handshakes {
-        &self.handshakes
-    }
-
-    /// What was exchanged in the last minute.
-    pub const fn recent(&self) -> &RecentTraffic {
-        &self.recent
     }
 
     /// The hooks, in the order of their numbers.
@@ -342,9 +332,10 @@ impl<O: Output> Sink for Pipeline<O> {
         if self.is_done() {
             return;
         }
+        self.dropped.note(&sample);
         let view = self.view(&sample);
         self.detect_packet(sample.time, &view);
-        if self.wants(&view) {
+        if self.settings.packets && self.wants(&view) {
             self.packets_written += 1;
             self.failed = self.output.packet(&sample, &view).err();
         }

@@ -187,6 +187,7 @@ impl Play {
             interval: Some(self.interval),
             top: 5,
             packet_limit: None,
+            packets: true,
             connections: true,
             detect: self.detect.clone(),
             inner: self.inner,

@@ -11,7 +11,7 @@ use super::answer::{Around, answer};
 use super::wire::{Answer, Failure, Request};
 use crate::block::{KernelEnforcer, OnExit};
 use crate::connection::{ConnectionTable, Handshakes, RecentTraffic, Timeouts};
-use crate::decide::{Desk, State, Tables, Traffic};
+use crate::decide::{Desk, DroppedPackets, State, Tables, Traffic};
 use crate::guard::Facts;
 use crate::live::Watched;
 use crate::source::kernel::{BlockMaps, KernelError, PinFolder};
@@ -94,6 +94,7 @@ impl Pinned {
                 connections: &self.connections,
                 handshakes: &Handshakes::default(),
                 recent: &RecentTraffic::default(),
+                dropped: &DroppedPackets::default(),
                 incidents: None,
             },
             now,

@@ -347,6 +347,9 @@ pub struct DecisionView {
     pub undo: String,
     /// What became of it, a line each.
     pub events: Vec<String>,
+    /// The latest packet that it dropped and that was sampled: decoded, and its first bytes in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<(String, String)>,
 }
 
 /// What differs between what is wanted and the kernel's table.

@@ -53,6 +53,8 @@ section! {
         mode: ModeSetting = ModeSetting::Detect, "Suricata and Zeek, which drop nothing unless told to";
         /// Most entries of each interface's block table; 160 bytes each.
         entries: u32 = 1 << 16, "ours";
+        /// Of the packets that an entry drops the first is sampled, and one in so many: `netsec why` shows the latest. 0 is none.
+        drop_samples: u32 = 1000, "ours";
         /// When netsec has gone: `detach` takes program and blocks along, `keep` leaves them in the kernel.
         on_exit: OnExit = OnExit::Detach, "ours: a filter that nobody looks after is feared more than none";
         /// Folder of a BPF file system that holds what is kept.

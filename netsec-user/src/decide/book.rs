@@ -40,8 +40,8 @@ pub struct Standing {
 #[derive(Debug, Default)]
 pub struct Book {
     wanted: BTreeMap<BlockKey, Wanted>,
-    /// Kept on the kernel's allowlist by the guard.
-    protected: BTreeSet<Prefix>,
+    /// Kept on the kernel's allowlist by the guard; `None` before it was asked.
+    protected: Option<BTreeSet<Prefix>>,
     /// Keys that a detector had blocked.
     automatic: BTreeSet<BlockKey>,
     journal: Option<Journal>,
@@ -381,3 +381,6 @@ fn guard_block(prefix: Prefix) -> Block {
         until: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
 
 pub use self::request::{BlockRequest, Blocked, DeskError, Evidence, Imported, Proof, Ruling};
 use super::book::{Book, Standing};
+use super::dropped::DroppedPackets;
 use super::policy::{Caps, Policy};
 use crate::block::{Block, BlockState, Enforcer};
 use crate::connection::{ConnectionTable, Handshakes, RecentTraffic};
@@ -66,6 +67,8 @@ pub struct Traffic<'a> {
     pub handshakes: &'a Handshakes,
     /// Bytes of the last minute.
     pub recent: &'a RecentTraffic,
+    /// What was dropped.
+    pub dropped: &'a DroppedPackets,
     /// What speaks against whom, where somebody gathers it.
     pub incidents: Option<&'a Incidents>,
 }

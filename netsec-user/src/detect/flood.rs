@@ -5,18 +5,23 @@ mod report;
 mod tally;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 
 use self::class::{Class, Counted, classify};
 use self::tally::Tally;
 use super::Context;
 use super::bounded::Bounded;
 use super::sighting::Sighting;
-use crate::connection::{Activity, KeyHash};
+use crate::connection::{ANSWER_TIME, Activity, KeyHash};
 use crate::finding::Party;
+use crate::time::WallTime;
 
 pub(super) use class::AMPLIFIERS;
+
+/// Time after a flood in which it is still told of its packets that nobody answered them.
+const AFTERMATH: Duration = ANSWER_TIME.saturating_add(Duration::from_secs(2));
 
 /// What each host got and sent in the current second.
 #[derive(Debug)]
@@ -25,8 +30,8 @@ pub(super) struct Floods {
     from: Bounded<(IpAddr, Class), Tally>,
     /// Incomplete TCP connections of the whole link.
     link: Option<Tally>,
-    /// Ports that were flooded in the last second by more sources than could be followed.
-    flooded: IndexSet<(IpAddr, u16)>,
+    /// Ports that are flooded by forged sources, and when they last were.
+    flooded: IndexMap<(IpAddr, u16), WallTime>,
 }
 
 impl Floods {
@@ -35,7 +40,7 @@ impl Floods {
             towards: Bounded::new(max, hash),
             from: Bounded::new(max, hash),
             link: None,
-            flooded: IndexSet::new(),
+            flooded: IndexMap::new(),
         }
     }
 
@@ -45,7 +50,7 @@ impl Floods {
 
     /// Whether forged connections to this port come by the thousands: each looks like a probe.
     pub(super) fn is_flooded(&self, host: IpAddr, port: u16) -> bool {
-        !self.flooded.is_empty() && self.flooded.contains(&(host, port))
+        !self.flooded.is_empty() && self.flooded.contains_key(&(host, port))
     }
 
     pub(super) fn activity(&mut self, activity: &Activity) {
@@ -75,14 +80,15 @@ impl Floods {
 
     pub(super) fn look(&mut self, context: Context<'_>, sightings: &mut Vec<Sighting>) {
         let before = sightings.len();
-        self.flooded.clear();
+        let now = context.now;
+        self.flooded.retain(|_, last| now.since(*last) <= AFTERMATH);
         for ((host, class), tally) in self.towards.iter() {
             let sighting = report::towards(*host, *class, tally, context);
             let forged = sighting
                 .as_ref()
                 .is_some_and(|s| s.attacker == Party::Spoofed);
             if let (Class::Syn, true, Some((port, _))) = (*class, forged, tally.port()) {
-                self.flooded.insert((*host, port));
+                self.flooded.insert((*host, port), now);
             }
             sightings.extend(sighting);
         }

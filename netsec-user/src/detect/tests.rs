@@ -125,6 +125,32 @@ fn a_scan_inside_a_spoofed_flood_is_found_and_memory_is_bounded() {
     assert_eq!(totals.evicted, [], "a flood that is known takes no room");
 }
 
+/// That nobody answered is told three seconds after a packet: the flood may be over by then.
+#[test]
+fn what_is_told_of_a_flood_after_its_end_is_no_scan() {
+    let mut settings = DetectSettings::default();
+    settings.scan.pairs_max = 64;
+    let mut detectors = detectors(settings);
+    let victim = SocketAddr::from(([192, 0, 2, 1], 80));
+    let mut findings = Vec::new();
+    for n in 0..500 {
+        let mut begun = syn(address(0x0b00_0000 + n, 1024), victim, 0);
+        begun.outcome = None;
+        detectors.activity(&begun);
+    }
+    for second in 1..=3 {
+        detectors.close(WallTime::from_ns(second * SECOND_NS), &mut findings);
+    }
+    for n in 0..500 {
+        let mut silent = syn(address(0x0b00_0000 + n, 1024), victim, 0);
+        (silent.opened, silent.sent) = (false, Side::default());
+        detectors.activity(&silent);
+    }
+    detectors.close(WallTime::from_ns(4 * SECOND_NS), &mut findings);
+    assert_eq!(detectors.totals().evicted, []);
+    assert_eq!(detectors.totals().campaigns, [(Kind::FloodSyn, 1)]);
+}
+
 #[test]
 fn a_flood_starts_once_and_ends_two_seconds_after_its_last_packet() {
     let mut detectors = detectors(DetectSettings::default());

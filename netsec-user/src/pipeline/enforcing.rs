@@ -7,9 +7,11 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use netsec_common::block::Mode;
+use netsec_common::packet::FlowKey;
 
 use super::Pipeline;
 use crate::block::{Enforcer, HostEnforcer};
+use crate::correlate::Correlator;
 use crate::decide::{
     Book, Decided, Desk, DeskError, Evidence, Place, Policy, Proof, Rules, State, Traffic,
 };
@@ -21,6 +23,9 @@ use crate::time::WallTime;
 
 /// Most reasons that wait for a decision; what there is no room for is counted.
 const CHARGES_MAX: usize = 4096;
+
+/// Most connections that are read once more at a time: a flood of alerts must not hold up the rest.
+const DOUBTFUL_MAX: usize = 256;
 
 /// Findings and alerts that are named for one decision; the first are.
 const NAMED_MAX: usize = 8;
@@ -116,10 +121,16 @@ impl<O: Output> Pipeline<O> {
         self.enforcing.as_ref().map(|enforcing| enforcing.counts)
     }
 
-    /// Whether newer flow counts may show that somebody is no forgery of whom it has to be decided.
-    pub fn is_doubtful(&self, state: &mut State, table: &mut dyn Enforcer, now: WallTime) -> bool {
+    /// The connections of which newer counts may show that a source is no forgery, of which it has to be
+    /// decided.
+    pub fn doubtful(
+        &self,
+        state: &mut State,
+        table: &mut dyn Enforcer,
+        now: WallTime,
+    ) -> Vec<FlowKey> {
         let Some(enforcing) = &self.enforcing else {
-            return false;
+            return Vec::new();
         };
         let desk = Desk {
             state,
@@ -127,8 +138,15 @@ impl<O: Output> Pipeline<O> {
             traffic: self.traffic(),
             now,
         };
-        let mut charges = enforcing.charges.values();
-        charges.any(|evidence| desk.is_doubtful(evidence))
+        let charges = enforcing.charges.values();
+        charges
+            .filter(|evidence| desk.is_doubtful(evidence))
+            .filter_map(|evidence| match evidence.proof {
+                Proof::Connection(key) => Some(key),
+                Proof::Given | Proof::Handshake | Proof::None => None,
+            })
+            .take(DOUBTFUL_MAX)
+            .collect()
     }
 
     /// Decides on all reasons that wait, and says what came of them. In mode `detect` nothing is decided.
@@ -204,12 +222,14 @@ impl<O: Output> Pipeline<O> {
         done
     }
 
-    fn traffic(&self) -> Traffic<'_> {
+    /// What is known of the traffic.
+    pub fn traffic(&self) -> Traffic<'_> {
         Traffic {
             connections: &self.table,
             handshakes: &self.handshakes,
             recent: &self.recent,
-            incidents: None,
+            dropped: &self.dropped,
+            incidents: self.correlator.as_ref().map(Correlator::incidents),
         }
     }
 }

@@ -8,8 +8,13 @@ use super::super::wire::{DecisionView, Entry, Failure};
 use crate::block::BlockState;
 use crate::correlate::IncidentId;
 use crate::decide::{Desk, Standing};
+use crate::event::Sample;
 use crate::journal::{Decision, Wanted};
-use crate::output::IncidentView;
+use crate::output::{IncidentView, Output as _, Sensor, Style, Text};
+use crate::packet::PacketView;
+
+/// Bytes of a dropped packet that are shown: Ethernet, IPv6, and what follows of TCP.
+const HEADER_BYTES: usize = 74;
 
 pub(super) fn view(desk: &Desk<'_>, decision: &Decision) -> DecisionView {
     let about = decision.prefix.map(|prefix| format!(" {prefix}"));
@@ -43,7 +48,21 @@ pub(super) fn view(desk: &Desk<'_>, decision: &Decision) -> DecisionView {
         would_cut: decision.would_cut.clone(),
         undo: decision.undo.clone(),
         events: events.iter().map(event).collect(),
+        dropped: desk.traffic.dropped.of(decision.id).map(header),
     }
+}
+
+/// A packet, decoded, and its first bytes in hex.
+fn header(sample: &Sample) -> (String, String) {
+    let mut text = Text::new(Vec::new(), Sensor::default(), Style::PLAIN);
+    // Writing to a vector does not fail.
+    drop(text.packet(sample, &PacketView::decode(sample)));
+    let line = String::from_utf8_lossy(&text.into_inner())
+        .trim_end()
+        .to_owned();
+    let hex = sample.bytes.iter().take(HEADER_BYTES);
+    let hex: Vec<String> = hex.map(|byte| format!("{byte:02x}")).collect();
+    (line, hex.join(" "))
 }
 
 pub(super) fn standing(standing: &Standing) -> Entry {

@@ -9,6 +9,7 @@ use netsec_user::doctor::Trouble;
 use netsec_user::live::LiveError;
 use netsec_user::log::LogError;
 use netsec_user::replay::ReplayError;
+use netsec_user::selftest::SelfTestError;
 use netsec_user::source::kernel::KernelError;
 
 /// Something failed that has no code of its own, or a capture ended early.
@@ -112,6 +113,11 @@ pub(crate) fn without_error_numbers(text: &str) -> String {
 
 fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
     if let Some(LiveError::Kernel(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    if let Some(SelfTestError::Kernel(error) | SelfTestError::Replay(ReplayError::Kernel(error))) =
+        error.downcast_ref()
+    {
         return Some(error);
     }
     match error.downcast_ref() {

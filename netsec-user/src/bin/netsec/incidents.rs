@@ -130,6 +130,7 @@ fn settings(detect: DetectSettings) -> PipelineSettings {
         interval: None,
         top: 0,
         packet_limit: None,
+        packets: false,
         connections: false,
         detect: Some(detect),
         inner: false,

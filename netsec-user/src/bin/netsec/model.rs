@@ -215,6 +215,7 @@ pub(crate) fn settings(detect: Option<DetectSettings>) -> PipelineSettings {
         interval: None,
         top: 0,
         packet_limit: None,
+        packets: false,
         connections: false,
         detect,
         inner: false,

@@ -79,6 +79,7 @@ pub(crate) fn settings(
         interval: Some(show.interval).filter(|interval| !interval.is_zero()),
         top: show.top,
         packet_limit: show.count,
+        packets: show.packets != Sampling::Off,
         connections: !show.no_flows,
         inner: show.inner,
         detect_inner: true,

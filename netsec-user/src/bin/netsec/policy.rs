@@ -212,6 +212,7 @@ impl TestArgs {
             interval: None,
             top: 0,
             packet_limit: None,
+            packets: false,
             connections: false,
             detect: Some(config.detect.clone()),
             inner: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
-use netsec_common::block::{BlockKey, Prefix};
+use netsec_common::block::{BlockKey, List, Prefix};
 
 use super::{Book, GUARD, events, guard_block};
 use crate::block::{Block, BlockState, Enforcer};
@@ -87,7 +87,9 @@ impl Book {
     /// Keeps the guard's addresses on the kernel's allowlist.
     pub fn protect(&mut self, table: &mut dyn Enforcer, prefixes: impl Iterator<Item = Prefix>) {
         let prefixes: BTreeSet<Prefix> = prefixes.collect();
-        for gone in self.protected.difference(&prefixes) {
+        // The table may be that of an earlier netsec, on a host that had other addresses.
+        let former = self.protected.take().unwrap_or_else(|| guarded(table));
+        for gone in former.difference(&prefixes) {
             let key = guard_block(*gone).key;
             // The operator may have allowed the same.
             if !self.wanted.contains_key(&key) {
@@ -103,7 +105,7 @@ impl Book {
                 log::warn!("{prefix} cannot be put on the kernel's allowlist: {error}");
             }
         }
-        self.protected = prefixes;
+        self.protected = Some(prefixes);
     }
 
     /// What is due every second: ends what is over, compares a part of the table, and tries a journal
@@ -241,6 +243,18 @@ impl Book {
             self.pending_events.clear();
         }
     }
+}
+
+/// What the guard has on the kernel's allowlist.
+fn guarded(table: &dyn Enforcer) -> BTreeSet<Prefix> {
+    let mut found = BTreeSet::new();
+    table.visit(&mut |state| {
+        let key = state.block.key;
+        if key.list == List::Allow && state.block.decision_id == GUARD {
+            found.insert(key.prefix);
+        }
+    });
+    found
 }
 
 fn differs(block: &Block, state: &BlockState) -> bool {

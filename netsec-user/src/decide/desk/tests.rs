@@ -22,6 +22,7 @@ struct Bench {
     connections: ConnectionTable,
     handshakes: Handshakes,
     recent: RecentTraffic,
+    dropped: DroppedPackets,
     now: WallTime,
 }
 
@@ -40,6 +41,7 @@ impl Bench {
             connections: ConnectionTable::new(timeouts, [7; 10]),
             handshakes: Handshakes::default(),
             recent: RecentTraffic::default(),
+            dropped: DroppedPackets::default(),
             now: WallTime::default().plus(hour),
         }
     }
@@ -52,6 +54,7 @@ impl Bench {
                 connections: &self.connections,
                 handshakes: &self.handshakes,
                 recent: &self.recent,
+                dropped: &self.dropped,
                 incidents: None,
             },
             now: self.now,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
+use netsec_common::sample::Fate;
 use serde::Serialize;
 
 use super::super::Sensor;
@@ -102,6 +103,12 @@ struct Extras {
     /// The ledger's reason, for a frame that was not captured whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<&'static str>,
+    /// `drop`, or `would drop` in a dry run; of a frame that passed nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    /// The decision that did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,7 +151,7 @@ impl<'a> PacketLine<'a> {
                 Content::Arp(arp) => Some(Resolution::new(arp)),
                 Content::Ip(_) | Content::Other(_) => None,
             },
-            netsec: Extras::new(place, view),
+            netsec: Extras::new(place, view, sample.fate),
         }
     }
 }
@@ -215,7 +222,7 @@ impl Resolution {
 }
 
 impl Extras {
-    fn new(place: Place<'_>, view: &PacketView) -> Self {
+    fn new(place: Place<'_>, view: &PacketView, fate: Fate) -> Self {
         let (malformed, cut) = match view.defect() {
             Some(Defect::Malformed(reason)) => (Some(reason.name()), None),
             Some(Defect::Cut(reason)) => (None, Some(reason.name())),
@@ -242,6 +249,12 @@ impl Extras {
             ),
             malformed,
             cut,
+            verdict: match (fate.is_dropped(), fate.is_dry_run()) {
+                (true, _) => Some("drop"),
+                (false, true) => Some("would drop"),
+                (false, false) => None,
+            },
+            decision: fate.decision_id(),
         }
     }
 }

@@ -45,6 +45,15 @@ impl<W: Write> Text<W> {
         }
         self.line
             .word(Paint::Dim, format_args!("{} B", view.wire_bytes));
+        if let Some(decision) = sample.fate.decision_id() {
+            let verb = if sample.fate.is_dropped() {
+                "dropped"
+            } else {
+                "would be dropped"
+            };
+            let word = format_args!("{verb} by decision {decision}").to_string();
+            self.line.word(Paint::Bad, word);
+        }
         let mut outer = view.outer.as_deref();
         while let Some(Outer { tunnel, view }) = outer {
             self.carrier(*tunnel, view);

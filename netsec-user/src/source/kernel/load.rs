@@ -187,6 +187,7 @@ impl KernelEngine {
             control,
             rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
             sets: share::<FlowSet>(&ebpf, "FLOWS", sets, flows)?,
+            config,
             records,
             packets,
             reader: DeltaReader::new(sets),

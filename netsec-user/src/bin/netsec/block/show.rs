@@ -264,7 +264,7 @@ pub(super) fn why(cli: &Cli, why: &Why, form: Form) -> Result<()> {
     }
 }
 
-/// A decision, and what became of it.
+/// A decision, on what it rests, and what became of it.
 fn decision(decision: &DecisionView) -> Result<()> {
     let until = decision.until_ns.map(|ns| format!(" until {}", time(ns)));
     line(&format!(
@@ -286,6 +286,9 @@ fn decision(decision: &DecisionView) -> Result<()> {
     }
     for event in &decision.events {
         line(&format!("  {event}"))?;
+    }
+    if let Some((packet, bytes)) = &decision.dropped {
+        line(&format!("  last sampled: {packet}\n    {bytes}"))?;
     }
     Ok(())
 }
