@@ -34,7 +34,7 @@ use crate::packet::PacketView;
 use crate::summary::Summary;
 use crate::time::WallTime;
 
-/// Takes what the pipeline found worth saying.
+/// Takes what the pipeline found worth saying. What an output has no method for, it leaves out.
 ///
 /// # Errors
 ///
@@ -42,33 +42,47 @@ use crate::time::WallTime;
 /// line; [`BrokenPipe`](io::ErrorKind::BrokenPipe) means that the reader has gone.
 pub trait Output {
     /// Learns of another hook: the next [`HookId`] in order.
-    fn add_hook(&mut self, hook: &Hook);
+    fn add_hook(&mut self, _hook: &Hook) {}
 
     /// Writes one packet; `view` is the decoded `sample`.
-    fn packet(&mut self, sample: &Sample, view: &PacketView) -> io::Result<()>;
+    fn packet(&mut self, _sample: &Sample, _view: &PacketView) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes one connection record.
     fn connection(
         &mut self,
-        connection: &Connection,
-        state: State,
-        cause: EndCause,
-    ) -> io::Result<()>;
+        _connection: &Connection,
+        _state: State,
+        _cause: EndCause,
+    ) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes one step of a finding.
-    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
+    fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes what became of a reason to block somebody.
-    fn decision(&mut self, decided: &Decided) -> io::Result<()>;
+    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes what an interval, or the whole run, held.
-    fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+    fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes what logs say, joined with connections. `now` is traffic time.
-    fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()>;
+    fn told(&mut self, _told: &Told, _now: WallTime) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Passes on what the writer holds back.
-    fn flush(&mut self) -> io::Result<()>;
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<O: Output + ?Sized> Output for Box<O> {

@@ -21,17 +21,12 @@ pub use self::rulings::rulings;
 use self::traffic::Traffic;
 pub use self::traffic::{EXFILTRATION_BYTES, Expected};
 use crate::anomaly::{self, LearnError, MisfitError, Model, TrafficSample};
-use crate::connection::{Connection, EndCause, State, Timeouts};
-use crate::correlate::Told;
-use crate::decide::Decided;
+use crate::connection::Timeouts;
 use crate::detect::DetectSettings;
-use crate::event::Sample;
 use crate::filter::Filter;
 use crate::finding::{Finding, Kind};
 use crate::forest::Parameters;
-use crate::hook::Hook;
 use crate::output::Output;
-use crate::packet::PacketView;
 use crate::pipeline::{Pipeline, PipelineSettings};
 use crate::replay::{ReplayError, replay_through};
 use crate::settings::EngineSettings;
@@ -39,8 +34,6 @@ use crate::source::capture::Capture;
 use crate::source::engine::FrameError;
 use crate::source::host::HostEngine;
 use crate::source::kernel::{KernelError, KernelReplay};
-use crate::summary::Summary;
-use crate::time::WallTime;
 
 /// Time without a packet that ends a flow, as by default.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -240,39 +233,8 @@ const fn engine_settings() -> EngineSettings {
 struct Findings<'a>(&'a mut Vec<Finding>);
 
 impl Output for Findings<'_> {
-    fn add_hook(&mut self, _hook: &Hook) {}
-
-    fn packet(&mut self, _sample: &Sample, _view: &PacketView) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn connection(
-        &mut self,
-        _connection: &Connection,
-        _state: State,
-        _cause: EndCause,
-    ) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         self.0.push(finding.clone());
-        Ok(())
-    }
-
-    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn told(&mut self, _told: &Told, _now: WallTime) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

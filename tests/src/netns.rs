@@ -250,19 +250,19 @@ fn remove_leftovers() {
     }
 }
 
-/// Waits until `condition` holds, asking again every few milliseconds for up to a minute: an emulated
-/// kernel is slow.
+/// Waits until `condition` holds, asking again every few milliseconds for up to three minutes: an
+/// emulated kernel of 2020 takes one to verify two programs, when two tests load theirs.
 ///
 /// # Errors
 ///
 /// When it does not come about, with `what`, or those of `condition`.
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
-    for _ in 0..3_000 {
+    for _ in 0..9_000 {
         if condition()? {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(20));
     }
-    ensure!(condition()?, "waited a minute in vain: {what}");
+    ensure!(condition()?, "waited three minutes in vain: {what}");
     Ok(())
 }

@@ -7,21 +7,15 @@ use anyhow::Result;
 use clap::Args;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
-use netsec_user::connection::{Connection, EndCause, State};
-use netsec_user::correlate::{InOrder, Told, activity_of};
-use netsec_user::decide::Decided;
+use netsec_user::correlate::{InOrder, activity_of};
 use netsec_user::detect::DetectSettings;
-use netsec_user::event::Sample;
 use netsec_user::finding::{Finding, Severity};
 use netsec_user::hook::Hook;
 use netsec_user::log::Wanted;
 use netsec_user::output::Output;
-use netsec_user::packet::PacketView;
 use netsec_user::pipeline::Pipeline;
 use netsec_user::replay;
 use netsec_user::source::capture::{Capture, End};
-use netsec_user::summary::Summary;
-use netsec_user::time::WallTime;
 
 use crate::args::{Cli, Form};
 use crate::config::ConfigArgs;
@@ -161,33 +155,8 @@ impl<O: Output> Output for FindingsOnly<O> {
         self.0.add_hook(hook);
     }
 
-    fn packet(&mut self, _sample: &Sample, _view: &PacketView) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn connection(
-        &mut self,
-        _connection: &Connection,
-        _state: State,
-        _cause: EndCause,
-    ) -> io::Result<()> {
-        Ok(())
-    }
-
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         self.0.finding(finding)
-    }
-
-    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn told(&mut self, _told: &Told, _now: WallTime) -> io::Result<()> {
-        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

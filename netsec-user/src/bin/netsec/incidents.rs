@@ -9,24 +9,19 @@ use anyhow::Result;
 use clap::Args;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
-use netsec_user::connection::{Connection, EndCause, State, Timeouts};
+use netsec_user::connection::Timeouts;
 use netsec_user::correlate::{
     CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site, Told,
 };
-use netsec_user::decide::Decided;
 use netsec_user::detect::DetectSettings;
-use netsec_user::event::Sample;
 use netsec_user::filter::Filter;
-use netsec_user::finding::Finding;
 use netsec_user::hook::Hook;
 use netsec_user::log::Wanted;
 use netsec_user::output::Output;
-use netsec_user::packet::PacketView;
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use netsec_user::replay;
 use netsec_user::settings::EngineSettings;
 use netsec_user::source::capture::{Capture, End};
-use netsec_user::summary::Summary;
 use netsec_user::time::WallTime;
 
 use crate::args::{Cli, Form};
@@ -184,31 +179,6 @@ struct OnlyIncidents(Box<dyn Output>);
 impl Output for OnlyIncidents {
     fn add_hook(&mut self, hook: &Hook) {
         self.0.add_hook(hook);
-    }
-
-    fn packet(&mut self, _sample: &Sample, _view: &PacketView) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn connection(
-        &mut self,
-        _connection: &Connection,
-        _state: State,
-        _cause: EndCause,
-    ) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn decision(&mut self, _decided: &Decided) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
-        Ok(())
     }
 
     fn told(&mut self, told: &Told, now: WallTime) -> io::Result<()> {

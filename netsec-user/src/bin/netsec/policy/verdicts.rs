@@ -5,16 +5,9 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netsec_user::connection::{Connection, EndCause, State};
-use netsec_user::correlate::Told;
 use netsec_user::decide::{Decided, Deed, Evidence, Policy, Proof, Spared};
-use netsec_user::event::Sample;
-use netsec_user::finding::Finding;
-use netsec_user::hook::Hook;
 use netsec_user::log::{Alert, Event, Value};
 use netsec_user::output::{Output, RowWriter};
-use netsec_user::packet::PacketView;
-use netsec_user::summary::Summary;
 use netsec_user::time::WallTime;
 
 /// Packets, both ways together, of the shortest connection that carries data: SYN, SYN-ACK, ACK, data.
@@ -156,25 +149,6 @@ fn is_two_way(alert: &Alert<'_>, evidence: &Evidence) -> bool {
 }
 
 impl<W: Write> Output for Verdicts<W> {
-    fn add_hook(&mut self, _hook: &Hook) {}
-
-    fn packet(&mut self, _sample: &Sample, _view: &PacketView) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn connection(
-        &mut self,
-        _connection: &Connection,
-        _state: State,
-        _cause: EndCause,
-    ) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
-        Ok(())
-    }
-
     fn decision(&mut self, decided: &Decided) -> io::Result<()> {
         let block = decided.outcome.as_ref().ok();
         let block = block.map(|ruling| ruling.blocked.wanted.block);
@@ -199,17 +173,5 @@ impl<W: Write> Output for Verdicts<W> {
             why,
             what: &decided.evidence.reason,
         })
-    }
-
-    fn summary(&mut self, _summary: &Summary) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn told(&mut self, _told: &Told, _now: WallTime) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
