@@ -4,7 +4,7 @@
 //! program that does nothing costs through the same driver is subtracted, and ratios are taken
 //! within a round: absolute times drift with whatever else the machine does.
 
-mod contestant;
+pub(crate) mod contestant;
 mod report;
 
 use std::path::PathBuf;
