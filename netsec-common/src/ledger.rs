@@ -129,6 +129,28 @@ impl Row {
         }
     }
 
+    /// Counts a plain packet that its block drops.
+    #[inline(always)]
+    pub(crate) fn count_dropped(&self, kind: PlainKind, bytes: u64) {
+        self.count(Counter::Frames);
+        self.add(Counter::Bytes, bytes);
+        self.count(if kind.0 & PlainKind::V6 == 0 {
+            Counter::Ipv4
+        } else {
+            Counter::Ipv6
+        });
+        self.count(if kind.0 & PlainKind::UDP == 0 {
+            Counter::Tcp
+        } else {
+            Counter::Udp
+        });
+        if kind.0 & PlainKind::TAGGED != 0 {
+            self.count(Counter::Vlan);
+        }
+        self.count(Counter::DroppedByBlock);
+        self.add(Counter::DroppedByBlockBytes, bytes);
+    }
+
     /// Counts why a packet in a tunnel is in no flow; `reason` is that of a frame.
     #[inline(always)]
     pub(crate) fn count_inside(&self, reason: Counter) {

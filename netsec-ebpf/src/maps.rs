@@ -8,8 +8,8 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_
 use aya_ebpf::macros::btf_map;
 use netsec_common::Word;
 use netsec_common::block::{
-    Aside, BlockControl, BlockTable, BlockTime, Bucket, EntrySlot, Probe, Ruling, Suspect, judge,
-    probe,
+    Aside, BlockControl, BlockTable, BlockTime, Bucket, EntrySlot, PlainSuspect, Probe, Ruling,
+    Suspect, drop_plain, judge, probe,
 };
 use netsec_common::config::{ClockReading, Config, Control, WATCHED_MAX};
 use netsec_common::engine::Rest;
@@ -166,6 +166,13 @@ impl BlockTable for Shelf {
 
 impl BlockTable for Filter {
     in_maps!(|_filter| BlockTime(0));
+
+    #[inline(always)]
+    fn drop_plain(&self, plain: &PlainSuspect, _row: &Row) -> bool {
+        let [high, low] = plain.suspect.source;
+        let traits = plain.suspect.traits | u64::from(cpu()) << 40;
+        netsec_drop(high, low, traits, plain.bytes.into()) != 0
+    }
 }
 
 impl BlockTable for Blocks {
@@ -198,6 +205,33 @@ extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u6
         traits: traits & ((1 << 40) - 1),
     };
     judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
+}
+
+/// Drops a plain packet, when that is all there is to do with it. Global, as [`netsec_judge`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netsec_drop(high: u64, low: u64, traits: u64, bytes: u64) -> u32 {
+    let (Some(row), Some(now)) = (row((traits >> 40) as u32), block_time()) else {
+        return 0;
+    };
+    let suspect = Suspect {
+        source: [high, low],
+        traits: traits & ((1 << 40) - 1),
+    };
+    let plain = PlainSuspect {
+        suspect,
+        bytes: bytes as u32,
+    };
+    drop_plain(&Court(now), &plain, row).into()
+}
+
+/// The block table's time.
+#[inline(always)]
+pub(crate) fn block_time() -> Option<BlockTime> {
+    Some(match control()?.injected_block_time() {
+        Some(now) => now,
+        None => BlockTime(jiffies()),
+    })
 }
 
 /// One CPU's share of the maps; with `TUNNELS`, flows in tunnels are among those of the table.

@@ -3,16 +3,15 @@
 use super::entry::List;
 use super::hash::Home;
 use super::memory::{BlockControl, BlockTable, Bucket};
-use super::shape::{Consequence, KeyBits, KeyWord, SHAPES_MAX, Subject, list_number, masked};
+use super::shape::{
+    Consequence, KeyBits, KeyWord, SHAPES_MAX, Shape, Subject, list_number, masked,
+};
 use crate::word::observe;
 
 /// The live entry of a list with the longest prefix that matches, and of that the narrowest.
 ///
 /// `levels` are the parts of the filter that the packet met. `expired` is called for each entry that
 /// would have matched.
-///
-/// One word all the way: an `Option` of several would have parts that the compiler leaves undefined
-/// and spills all the same, which the verifier refuses.
 #[inline(always)]
 pub(super) fn decisive<T: BlockTable>(
     table: &T,
@@ -20,19 +19,33 @@ pub(super) fn decisive<T: BlockTable>(
     list: List,
     subject: &Subject,
     levels: u64,
+    expired: impl FnMut(),
+) -> Probe {
+    let in_use = InUse::of(control, list, subject);
+    decisive_of::<T, SHAPES_MAX>(table, in_use, subject, levels, expired)
+}
+
+/// The same among the first `N` shapes.
+///
+/// One word all the way: an `Option` of several would have parts that the compiler leaves undefined
+/// and spills all the same, which the verifier refuses.
+#[inline(always)]
+pub(super) fn decisive_of<T: BlockTable, const N: usize>(
+    table: &T,
+    in_use: InUse<'_>,
+    subject: &Subject,
+    levels: u64,
     mut expired: impl FnMut(),
 ) -> Probe {
-    let number = list_number(list, subject.is_v4());
-    let copy = control.active_copy(number);
-    for index in 0..SHAPES_MAX {
-        let shape = control.shape(number, copy, index);
+    for index in 0..N {
+        let shape = in_use.shape(index);
         if shape.0 == 0 {
             return Probe::NOTHING;
         }
         if !shape.is_among(levels) {
             continue;
         }
-        let Some(key) = subject.key_of(list, shape) else {
+        let Some(key) = subject.key_of(in_use.list, shape) else {
             continue;
         };
         let probe = table.probe([subject.high, subject.low], key.0);
@@ -44,6 +57,34 @@ pub(super) fn decisive<T: BlockTable>(
         }
     }
     Probe::NOTHING
+}
+
+/// The shapes of a list at one moment, for packets of one family.
+#[derive(Clone, Copy)]
+pub(super) struct InUse<'a> {
+    control: &'a BlockControl,
+    list: List,
+    number: usize,
+    copy: usize,
+}
+
+impl<'a> InUse<'a> {
+    #[inline(always)]
+    pub(super) fn of(control: &'a BlockControl, list: List, subject: &Subject) -> Self {
+        let number = list_number(list, subject.is_v4());
+        Self {
+            control,
+            list,
+            number,
+            copy: control.active_copy(number),
+        }
+    }
+
+    /// Zero after the last one.
+    #[inline(always)]
+    pub(super) fn shape(&self, index: usize) -> Shape {
+        self.control.shape(self.number, self.copy, index)
+    }
 }
 
 /// What is at a key: one word, so that it can be returned by a function of the kernel side.
