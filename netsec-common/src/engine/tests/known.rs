@@ -199,6 +199,9 @@ fn next(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What a test does to a block table.
+type Change<'a> = &'a dyn Fn(&Blocks);
+
 /// What else there is to do for a packet that is dropped.
 #[test]
 fn a_drop_with_more_to_do_goes_the_long_way() {
@@ -229,7 +232,7 @@ fn a_drop_with_more_to_do_goes_the_long_way() {
         );
         blocks.now.set(BlockTime(2));
     };
-    let cases: [(&dyn Fn(&Blocks), u32); 6] = [
+    let cases: [(Change<'_>, u32); 6] = [
         (&|_| {}, 2),
         (&allow, 0),
         (&silent, 0),
