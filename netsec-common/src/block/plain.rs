@@ -6,7 +6,7 @@
 use super::entry::{List, Mode};
 use super::filter::level;
 use super::guard::is_guarded;
-use super::lookup::{InUse, decisive_of};
+use super::lookup::{InUse, Probe, decisive_of};
 use super::memory::{BlockControl, BlockTable, EntrySlot};
 use super::rule::Suspect;
 use super::shape::{NARROWING_MASK, Subject};
@@ -80,18 +80,12 @@ fn condemned<'a, T: BlockTable>(
     subject: &Subject,
     levels: u64,
 ) -> Option<&'a EntrySlot> {
-    let blocks = InUse::of(control, List::Block, subject);
-    let allows = InUse::of(control, List::Allow, subject);
-    if blocks.shape(SHAPES).0 != 0 || allows.shape(SHAPES).0 != 0 {
+    let block = found(table, control, List::Block, subject, levels)?;
+    if !block.is_live() || block.is_rate_limit() {
         return None;
     }
-    let mut expired = 0_u64;
-    let block = decisive_of::<_, SHAPES>(table, blocks, subject, levels, || expired = 1);
-    if expired != 0 || !block.is_live() || block.is_rate_limit() {
-        return None;
-    }
-    let allow = decisive_of::<_, SHAPES>(table, allows, subject, level::ALL, || expired = 1);
-    if expired != 0 || allow.is_live() || is_guarded(subject) {
+    let allow = found(table, control, List::Allow, subject, level::ALL)?;
+    if allow.is_live() || is_guarded(subject) {
         return None;
     }
     if control.mode() != Mode::Enforce || control.silence(table.now()).is_some() {
@@ -100,4 +94,23 @@ fn condemned<'a, T: BlockTable>(
     let entry = table.entry(block.index())?;
     let (before, one_in) = (entry.packets.load(), control.sample_one_in());
     (before != 0 && (one_in == 0 || before % one_in != 0)).then_some(entry)
+}
+
+/// What a list says; `None` when an expired entry was met, or the list has more shapes than are looked at
+/// here.
+#[inline(always)]
+fn found<T: BlockTable>(
+    table: &T,
+    control: &BlockControl,
+    list: List,
+    subject: &Subject,
+    levels: u64,
+) -> Option<Probe> {
+    let in_use = InUse::of(control, list, subject);
+    if in_use.shape(SHAPES).0 != 0 {
+        return None;
+    }
+    let mut expired = 0_u64;
+    let found = decisive_of::<_, SHAPES>(table, in_use, subject, levels, || expired = 1);
+    (expired == 0).then_some(found)
 }
