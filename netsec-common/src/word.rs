@@ -122,3 +122,22 @@ pub(crate) fn observe() {
     #[cfg(not(target_arch = "bpf"))]
     core::sync::atomic::fence(Ordering::Acquire);
 }
+
+/// The same number, of which the compiler knows nothing any more. No instruction at all.
+///
+/// Of a number known to be 0 or 1 it makes addresses by a bitwise or, which verifiers before 6.12 do not
+/// follow; a sum they do.
+#[inline(always)]
+pub(crate) fn opaque(number: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut number = number;
+        // SAFETY: no instruction.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
+        }
+        number
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    number
+}

@@ -3,10 +3,8 @@
 use super::entry::List;
 use super::hash::Home;
 use super::memory::{BlockControl, BlockTable, Bucket};
-use super::shape::{
-    Consequence, KeyBits, KeyWord, SHAPES_MAX, Shape, Subject, list_number, masked,
-};
-use crate::word::observe;
+use super::shape::{Consequence, KeyBits, KeyWord, SHAPES_MAX, Subject, list_number, masked};
+use crate::word::{observe, opaque};
 
 /// The live entry of a list with the longest prefix that matches, and of that the narrowest.
 ///
@@ -21,31 +19,37 @@ pub(super) fn decisive<T: BlockTable>(
     levels: u64,
     expired: impl FnMut(),
 ) -> Probe {
-    let in_use = InUse::of(control, list, subject);
-    decisive_of::<T, SHAPES_MAX>(table, in_use, subject, levels, expired)
+    decisive_of::<T, SHAPES_MAX>(table, control, list, subject, levels, expired)
 }
 
-/// The same among the first `N` shapes.
+/// The same among the first `N` shapes; `expired` is also called when there may be more.
 ///
 /// One word all the way: an `Option` of several would have parts that the compiler leaves undefined
 /// and spills all the same, which the verifier refuses.
 #[inline(always)]
 pub(super) fn decisive_of<T: BlockTable, const N: usize>(
     table: &T,
-    in_use: InUse<'_>,
+    control: &BlockControl,
+    list: List,
     subject: &Subject,
     levels: u64,
     mut expired: impl FnMut(),
 ) -> Probe {
+    let number = list_number(list, subject.is_v4());
+    let mut copy = control.active_copy(number);
+    if N < SHAPES_MAX {
+        // The compiler makes something else of a short loop.
+        copy = opaque(copy);
+    }
     for index in 0..N {
-        let shape = in_use.shape(index);
+        let shape = control.shape(number, copy, index);
         if shape.0 == 0 {
             return Probe::NOTHING;
         }
         if !shape.is_among(levels) {
             continue;
         }
-        let Some(key) = subject.key_of(in_use.list, shape) else {
+        let Some(key) = subject.key_of(list, shape) else {
             continue;
         };
         let probe = table.probe([subject.high, subject.low], key.0);
@@ -56,35 +60,10 @@ pub(super) fn decisive_of<T: BlockTable, const N: usize>(
             return probe;
         }
     }
+    if N < SHAPES_MAX {
+        expired();
+    }
     Probe::NOTHING
-}
-
-/// The shapes of a list at one moment, for packets of one family.
-#[derive(Clone, Copy)]
-pub(super) struct InUse<'a> {
-    control: &'a BlockControl,
-    list: List,
-    number: usize,
-    copy: usize,
-}
-
-impl<'a> InUse<'a> {
-    #[inline(always)]
-    pub(super) fn of(control: &'a BlockControl, list: List, subject: &Subject) -> Self {
-        let number = list_number(list, subject.is_v4());
-        Self {
-            control,
-            list,
-            number,
-            copy: control.active_copy(number),
-        }
-    }
-
-    /// Zero after the last one.
-    #[inline(always)]
-    pub(super) fn shape(&self, index: usize) -> Shape {
-        self.control.shape(self.number, self.copy, index)
-    }
 }
 
 /// What is at a key: one word, so that it can be returned by a function of the kernel side.

@@ -6,7 +6,7 @@
 use super::entry::{List, Mode};
 use super::filter::level;
 use super::guard::is_guarded;
-use super::lookup::{InUse, Probe, decisive_of};
+use super::lookup::{Probe, decisive_of};
 use super::memory::{BlockControl, BlockTable, EntrySlot};
 use super::rule::Suspect;
 use super::shape::{NARROWING_MASK, Subject};
@@ -17,7 +17,7 @@ const KIND_SHIFT: u32 = 8;
 
 /// Most shapes of a list with which a packet can go this way: the verifier walks the loop over them for
 /// each, and few lists have more.
-const SHAPES: usize = 8;
+const SHAPES: usize = 4;
 
 /// A plain packet that the filter did not clear: four words, so that they can be passed to a function of
 /// the kernel side.
@@ -106,11 +106,7 @@ fn found<T: BlockTable>(
     subject: &Subject,
     levels: u64,
 ) -> Option<Probe> {
-    let in_use = InUse::of(control, list, subject);
-    if in_use.shape(SHAPES).0 != 0 {
-        return None;
-    }
     let mut expired = 0_u64;
-    let found = decisive_of::<_, SHAPES>(table, in_use, subject, levels, || expired = 1);
+    let found = decisive_of::<_, SHAPES>(table, control, list, subject, levels, || expired = 1);
     (expired == 0).then_some(found)
 }
