@@ -1,7 +1,7 @@
 //! A 64-bit word shared between its one writer in the kernel and readers in user space.
 
 #[cfg(not(target_arch = "bpf"))]
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// One aligned word, read and written whole.
 ///
@@ -99,6 +99,55 @@ impl Default for Word {
 impl core::fmt::Debug for Word {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         core::fmt::Debug::fmt(&self.load(), f)
+    }
+}
+
+/// A byte that the kernel sets and user space takes back.
+#[repr(transparent)]
+pub(crate) struct Mark(
+    #[cfg(not(target_arch = "bpf"))] AtomicU8,
+    #[cfg(target_arch = "bpf")] core::cell::UnsafeCell<u8>,
+);
+
+#[cfg(not(target_arch = "bpf"))]
+impl Mark {
+    /// Not set.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub(crate) fn set(&self) {
+        self.0.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether it was set; it is not any more. What was stored before it was set is seen by what is
+    /// loaded from here on.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0 && self.0.swap(0, Ordering::SeqCst) != 0
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+// SAFETY: every access is a load or store of one byte.
+unsafe impl Sync for Mark {}
+
+#[cfg(target_arch = "bpf")]
+impl Mark {
+    /// Not set.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self(core::cell::UnsafeCell::new(0))
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub(crate) fn set(&self) {
+        // SAFETY: the cell is alive.
+        unsafe { self.0.get().write_volatile(1) }
     }
 }
 

@@ -87,6 +87,7 @@ fn take<'a, T: FlowTable, B: BlockTable>(
     row.begin();
     row.count_plain(packet.kind(), packet.wire_bytes().into());
     flow.add(seen);
+    row.touch(place.set);
     row.end();
     Some(Verdict::Pass)
 }

@@ -8,6 +8,7 @@ use proptest::sample::Index;
 use super::*;
 use crate::block::{Action, BlockTime, List, Mode, OnSilence, Prefix};
 use crate::fixtures::Blocks;
+use crate::flow::FlowSet;
 use crate::packet::Start;
 
 /// Two engines of which one goes the long way only.
@@ -40,6 +41,11 @@ impl Both {
             start,
             counted_before: false,
         };
+        let slots = |rig: &Rig| {
+            let slots = |set: &FlowSet| set.ways.each_ref().map(|slot| slot.snapshot(1));
+            rig.table.sets.iter().map(slots).collect::<Vec<_>>()
+        };
+        let before = slots(&self.both);
         let verdict = match self.both.process_known(&frame, now) {
             Some(verdict) => {
                 self.short += 1;
@@ -51,11 +57,17 @@ impl Both {
         let counters = |rig: &Rig| rig.row.snapshot(1).expect("no frame is in progress");
         let moved = moved(&counters(&self.both), &counters(&self.long));
         assert_eq!(moved, [], "{bytes:02x?}");
-        let slots = |rig: &Rig| {
-            let slots = rig.table.sets.iter().flat_map(|set| &set.ways);
-            slots.map(|slot| slot.snapshot(1)).collect::<Vec<_>>()
+        let after = slots(&self.both);
+        assert_eq!(after, slots(&self.long), "{bytes:02x?}");
+        let touched = |rig: &Rig| {
+            let mut touched = Vec::new();
+            rig.row.take_touched(|mark| touched.push(mark));
+            touched
         };
-        assert_eq!(slots(&self.both), slots(&self.long), "{bytes:02x?}");
+        let changed = (0..after.len()).filter(|set| before.get(*set) != after.get(*set));
+        let changed: Vec<_> = changed.collect();
+        assert_eq!(touched(&self.both), changed, "{bytes:02x?}");
+        assert_eq!(touched(&self.long), changed, "{bytes:02x?}");
         let blocks = |rig: &Rig| {
             let blocks = rig.blocks.as_ref();
             blocks.map(|blocks| blocks.memory().entries().collect::<Vec<_>>())
