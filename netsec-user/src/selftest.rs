@@ -6,8 +6,12 @@
 //! on the host, for tests without root.
 
 mod frame;
+#[cfg(test)]
+mod harmless;
 mod rulings;
 mod traffic;
+#[cfg(test)]
+mod variants;
 
 use std::io::{self, Cursor};
 use std::num::NonZeroUsize;
@@ -237,6 +241,17 @@ impl Output for Findings<'_> {
         self.0.push(finding.clone());
         Ok(())
     }
+}
+
+/// What the engine on the host finds in some traffic, without a model.
+#[cfg(test)]
+fn found_in(traffic: &Traffic, settings: &DetectSettings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let settings = pipeline_settings(Some(settings.clone()));
+    let mut pipeline = Pipeline::new(settings, Findings(&mut found));
+    play(Through::Host, traffic, &mut pipeline).unwrap();
+    drop(pipeline);
+    found
 }
 
 #[cfg(test)]
