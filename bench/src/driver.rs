@@ -29,6 +29,7 @@ pub(crate) struct Driver {
     installed: u32,
     mask: u64,
     fresh: bool,
+    action: u32,
 }
 
 impl Driver {
@@ -55,6 +56,7 @@ impl Driver {
             installed: 0,
             mask: 0,
             fresh: false,
+            action: ABORTED,
         })
     }
 
@@ -74,10 +76,14 @@ impl Driver {
 
     /// Sets the flows of the packets that follow.
     pub(crate) fn set_flows(&mut self, flows: Flows) -> Result<()> {
-        let table = flows.table();
+        self.set_table(&flows.table())
+    }
+
+    /// The same, flow by flow; none at all makes every packet a new one.
+    pub(crate) fn set_table(&mut self, table: &[u64]) -> Result<()> {
         let map = self.map_mut("TABLE")?;
         let mut map: Array<_, u64> = map.try_into()?;
-        for (index, flow) in (0..TABLE_MAX).zip(&table) {
+        for (index, flow) in (0..TABLE_MAX).zip(table) {
             map.set(index, flow, 0)?;
         }
         self.fresh = table.is_empty();
@@ -97,7 +103,13 @@ impl Driver {
             ..TestRunOptions::new()
         })?;
         ensure!(result.return_value != ABORTED, "no program {program}");
+        self.action = result.return_value;
         Ok(result.duration.as_secs_f64() * 1e9)
+    }
+
+    /// What became of the last packet of the latest run, as XDP numbers it.
+    pub(crate) const fn action(&self) -> u32 {
+        self.action
     }
 
     /// Says which program gets the packets, and where their sequence begins.

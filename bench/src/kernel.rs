@@ -4,7 +4,7 @@
 //! program that does nothing costs through the same driver is subtracted, and ratios are taken
 //! within a round: absolute times drift with whatever else the machine does.
 
-mod contestant;
+pub(crate) mod contestant;
 mod report;
 
 use std::path::PathBuf;
@@ -48,6 +48,9 @@ pub(crate) struct KernelArgs {
     /// Another build of netsec's object, to be measured as well; may be given several times
     #[arg(long, value_name = "FILE")]
     object: Vec<PathBuf>,
+    /// Leave out the object that is built in
+    #[arg(long, requires = "object")]
+    replace: bool,
     /// Only netsec, no peers but the empty program
     #[arg(long)]
     alone: bool,
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &KernelArgs) -> Result<()> {
 
 fn contestants(args: &KernelArgs, driver: &mut Driver) -> Result<Vec<Contestant>> {
     let mut all = vec![Contestant::peer(driver, report::EMPTY)?];
-    all.extend(contestant::netsec(driver, &args.object)?);
+    all.extend(contestant::netsec(driver, &args.object, args.replace)?);
     if !args.alone {
         for name in [report::GOOD, report::OBVIOUS] {
             all.push(Contestant::peer(driver, name)?);

@@ -2,6 +2,7 @@
 
 mod alert;
 mod batch;
+mod block;
 mod detect;
 mod driver;
 mod flows;
@@ -36,6 +37,8 @@ struct Cli {
 enum Verb {
     /// Nanoseconds a packet of the XDP program and of others, over the same flows.
     Kernel(kernel::KernelArgs),
+    /// Nanoseconds a packet that passes the block table, and one that is dropped.
+    Block(block::BlockArgs),
     /// A million flows into user space: netsec's way, and the batch call that deletes them.
     Read(read::ReadArgs),
     /// Packets a second from a capture to flow records: netsec and other programs.
@@ -64,6 +67,7 @@ fn run(verb: Verb) -> Result<()> {
     print(&machine::description())?;
     match verb {
         Verb::Kernel(args) => kernel::run(&args),
+        Verb::Block(args) => block::run(&args),
         Verb::Read(args) => read::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Alert(args) => alert::run(&args),

@@ -2,6 +2,7 @@
 
 use crate::ABI_VERSION;
 use crate::block::BlockTime;
+use crate::flow::MappedKeys;
 use crate::sample::Sampling;
 use crate::ticks::Ticks;
 use crate::word::Word;
@@ -23,14 +24,37 @@ pub struct Config {
     pub watched: [u32; WATCHED_MAX],
     /// Keys of the flow hash (NH of RFC 4418), drawn anew at each load.
     pub hash_keys: [u32; 10],
+    /// Zero.
+    pub reserved: u32,
+    /// What follows of `hash_keys` for IPv4.
+    pub mapped_keys: MappedKeys,
 }
 
-const _: () = assert!(size_of::<Config>() == 84);
+const _: () = assert!(size_of::<Config>() == 104);
 
 /// Most interfaces whose forwarded frames are told apart.
 pub const WATCHED_MAX: usize = 8;
 
 impl Config {
+    /// For this ABI.
+    #[must_use]
+    pub const fn new(
+        set_mask: u32,
+        cpus: u32,
+        watched: [u32; WATCHED_MAX],
+        hash_keys: [u32; 10],
+    ) -> Self {
+        Self {
+            abi_version: ABI_VERSION,
+            set_mask,
+            cpus,
+            watched,
+            hash_keys,
+            reserved: 0,
+            mapped_keys: MappedKeys::of(&hash_keys),
+        }
+    }
+
     /// Whether a frame that came in by the interface with this index has been counted there.
     #[inline(always)]
     #[must_use]
@@ -51,8 +75,14 @@ impl Config {
         let mut bytes = [0; size_of::<Self>()];
         let fields = [self.abi_version, self.set_mask, self.cpus];
         let words = fields.iter().chain(&self.watched).chain(&self.hash_keys);
-        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_ne_bytes());
+        let words = words.chain([&self.reserved]).map(|word| word.to_ne_bytes());
+        let (mapped_sum, factors) = self.mapped_keys.parts();
+        let [a, b, c, d, e, f, g, h] = mapped_sum.to_ne_bytes();
+        let mapped = [[a, b, c, d], [e, f, g, h]]
+            .into_iter()
+            .chain(factors.map(u32::to_ne_bytes));
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words.chain(mapped)) {
+            place.copy_from_slice(&word);
         }
         bytes
     }
@@ -199,10 +229,20 @@ mod tests {
             cpus: 3,
             watched: [4, 5, 6, 7, 8, 9, 10, 11],
             hash_keys: [12, 13, 14, 15, 16, 17, 18, 19, 20, 21],
+            reserved: 22,
+            mapped_keys: MappedKeys::of(&[0, 0, 3, 0, 5, 7, 4, 0, 0, 0]),
         };
-        let expected: [u32; 21] = core::array::from_fn(|n| u32::try_from(n).unwrap() + 1);
         let bytes = config.to_bytes();
-        assert_eq!(bytes.as_chunks().0, expected.map(u32::to_ne_bytes));
+        let (head, mapped) = bytes.as_chunks().0.split_at(22);
+        let expected: [u32; 22] = core::array::from_fn(|n| u32::try_from(n).unwrap() + 1);
+        assert_eq!(head, expected.map(u32::to_ne_bytes));
+        let [low, high, source, destination] = mapped else {
+            panic!("{} words", mapped.len());
+        };
+        assert_eq!([*low, *high].concat(), 35_u64.to_ne_bytes());
+        assert_eq!(*source, [3, 0, 0xff, 0xff]);
+        assert_eq!(*destination, [4, 0, 0xff, 0xff]);
+        assert_eq!(core::mem::offset_of!(Config, mapped_keys), 88);
         assert_eq!(core::mem::offset_of!(Config, cpus), 8);
         assert_eq!(core::mem::offset_of!(Config, hash_keys), 44);
         assert!(config.is_watched(11) && !config.is_watched(12));

@@ -2,16 +2,18 @@
 
 use crate::block::{BlockTable, Ruling, suspect, suspect_unfiltered};
 use crate::config::{Config, Control};
-use crate::flow::{FlowTable, Observation, account, flow_hash};
+use crate::flow::{FlowTable, Observation, Place, account};
 use crate::ledger::{Counter, Row};
 use crate::packet::{FlowKey, Frame, Opening, Packet, PacketBytes, Sender, parse_from, protocol};
 use crate::sample::{Delivery, QUESTIONS_MAX, SAMPLE_BYTES_MAX, SampleSink, Sampling};
 use crate::ticks::Ticks;
 
 mod inner;
+mod known;
 
 use inner::Closed;
 pub use inner::{Inside, Passage};
+pub use known::{Rest, pass_known_v4, pass_known_v6};
 
 /// Port of DNS servers.
 const DNS_PORT: u16 = 53;
@@ -50,10 +52,36 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
     where
         S: SampleSink<P>,
     {
+        if self.pass_known(frame, now) {
+            return Verdict::Pass;
+        }
+        self.process_any(frame, now)
+    }
+
+    /// The short ways alone. When false, nothing was done.
+    #[inline(always)]
+    pub fn pass_known<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> bool {
+        let Self {
+            config,
+            table,
+            blocks,
+            ..
+        } = *self;
+        let rest = || Some((self.control, self.row, now));
+        pass_known_v4(frame, config, table, blocks, rest)
+            || pass_known_v6(frame, config, table, blocks, rest)
+    }
+
+    /// The same the long way: for frames that the short ways left alone.
+    #[inline(always)]
+    pub fn process_any<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> Verdict
+    where
+        S: SampleSink<P>,
+    {
         self.process_through(frame, now, &Closed)
     }
 
-    /// As [`process`](Self::process), with tunnels opened by `inside`.
+    /// As [`process_any`](Self::process_any), with tunnels opened by `inside`.
     #[inline(always)]
     pub fn process_through<P: PacketBytes>(
         &self,
@@ -145,7 +173,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         };
         let packets = account(
             self.table,
-            set_index(&packet.key, self.config),
+            Place::of(&packet.key, self.config),
             &packet.key,
             seen,
             self.control.idle_ticks(),
@@ -153,8 +181,7 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
         )?;
         Ok(Accounted {
             packets,
-            is_question: packet.key.protocol() == protocol::UDP
-                && packet.key.destination_port() == DNS_PORT,
+            is_question: is_question(&packet.key),
             opening: None,
         })
     }
@@ -209,11 +236,10 @@ struct Accounted {
     opening: Option<Opening>,
 }
 
-/// Index of a flow's set among the sets of one CPU.
+/// Whether a packet of this flow carries questions to a DNS server.
 #[inline(always)]
-#[must_use]
-pub const fn set_index(key: &FlowKey, config: &Config) -> u32 {
-    (flow_hash(key, &config.hash_keys) >> 32) as u32 & config.set_mask
+const fn is_question(key: &FlowKey) -> bool {
+    key.protocol() == protocol::UDP && key.destination_port() == DNS_PORT
 }
 
 #[cfg(test)]

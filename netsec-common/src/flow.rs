@@ -6,10 +6,13 @@
 
 mod cache;
 mod hash;
+mod known;
 mod record;
 mod slot;
 
-pub use cache::{FlowTable, Observation, account};
-pub use hash::{FIXED_HASH_KEYS, flow_hash};
+pub use cache::{FlowTable, Observation, Place, account};
+pub(crate) use hash::flow_hash_v4;
+pub use hash::{FIXED_HASH_KEYS, MappedKeys, flow_hash};
+pub(crate) use known::Known;
 pub use record::{EndReason, FlowRecord};
 pub use slot::{Counts, FlowSet, FlowSlot, SlotSnapshot, WAYS};

@@ -33,6 +33,50 @@ pub struct Row {
     sequence: Word,
     countdown: Word,
     counters: [Word; COUNTERS],
+    plain: [Plain; PlainKind::COUNT],
+}
+
+/// Plain packets of one kind, which each counter that they move is told of only when it is read: two
+/// additions a packet in place of seven.
+#[derive(Debug)]
+#[repr(C)]
+struct Plain {
+    packets: Word,
+    bytes: Word,
+}
+
+/// What kind of plain packet one is: three bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlainKind(pub(crate) u64);
+
+impl PlainKind {
+    /// UDP; TCP otherwise.
+    pub(crate) const UDP: u64 = 1;
+    /// With a VLAN tag.
+    pub(crate) const TAGGED: u64 = 1 << 1;
+    /// IPv6; IPv4 otherwise.
+    pub(crate) const V6: u64 = 1 << 2;
+
+    const COUNT: usize = 8;
+
+    /// The counters that a packet of this kind moves by one.
+    fn counters(self) -> impl Iterator<Item = Counter> {
+        let has = |bit| self.0 & bit != 0;
+        let version = if has(Self::V6) {
+            Counter::Ipv6
+        } else {
+            Counter::Ipv4
+        };
+        let transport = if has(Self::UDP) {
+            Counter::Udp
+        } else {
+            Counter::Tcp
+        };
+        let tag = has(Self::TAGGED).then_some(Counter::Vlan);
+        [Counter::Frames, version, transport, Counter::FlowPackets]
+            .into_iter()
+            .chain(tag)
+    }
 }
 
 const _: () = assert!(size_of::<Row>().is_multiple_of(64));
@@ -52,6 +96,12 @@ impl Row {
             sequence: Word::new(),
             countdown: Word::new(),
             counters: [const { Word::new() }; COUNTERS],
+            plain: [const {
+                Plain {
+                    packets: Word::new(),
+                    bytes: Word::new(),
+                }
+            }; PlainKind::COUNT],
         }
     }
 
@@ -66,6 +116,16 @@ impl Row {
     pub fn add(&self, counter: Counter, amount: u64) {
         if let Some(cell) = self.counters.get(counter as usize) {
             cell.store(cell.load().wrapping_add(amount));
+        }
+    }
+
+    /// Counts a plain packet of a flow.
+    #[inline(always)]
+    pub(crate) fn count_plain(&self, kind: PlainKind, bytes: u64) {
+        let kind = (kind.0 & 7) as usize;
+        if let Some(plain) = self.plain.get(kind) {
+            plain.packets.store(plain.packets.load().wrapping_add(1));
+            plain.bytes.store(plain.bytes.load().wrapping_add(bytes));
         }
     }
 
@@ -138,6 +198,14 @@ impl Row {
         for (value, cell) in snapshot.0.iter_mut().zip(&self.counters) {
             *value = cell.load();
         }
+        for (kind, plain) in (0..).zip(&self.plain) {
+            let (packets, bytes) = (plain.packets.load(), plain.bytes.load());
+            for counter in PlainKind(kind).counters() {
+                snapshot.add(counter, packets);
+            }
+            snapshot.add(Counter::Bytes, bytes);
+            snapshot.add(Counter::FlowBytes, bytes);
+        }
         snapshot
     }
 }
@@ -179,6 +247,12 @@ impl Snapshot {
     #[must_use]
     pub fn get(&self, counter: Counter) -> u64 {
         self.0.get(counter as usize).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, counter: Counter, amount: u64) {
+        if let Some(value) = self.0.get_mut(counter as usize) {
+            *value = value.wrapping_add(amount);
+        }
     }
 
     /// The sum of all counters of a class.

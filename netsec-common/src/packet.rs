@@ -4,6 +4,7 @@ mod bytes;
 mod ethernet;
 mod internet;
 mod key;
+pub(crate) mod plain;
 mod transport;
 mod tunnel;
 

@@ -9,7 +9,6 @@ use netsec_common::engine::{Engine, Inside, Passage};
 use netsec_common::packet::{Frame, Opening, Start};
 use netsec_common::ticks::Ticks;
 
-use crate::hooks::cpu;
 use crate::maps::{self, Blocks, Cpu};
 use crate::packet::FrameBytes;
 
@@ -100,12 +99,12 @@ impl Inside for Sent {
 /// compiler makes functions of closures, and their stack comes on top.
 macro_rules! with_engine {
     (|$engine:ident| $work:expr) => {{
-        let cpu = cpu();
+        let cpu = maps::cpu();
         let (Some(control), Some(row)) = (maps::control(), maps::row(cpu)) else {
             return 0;
         };
         let config = maps::config();
-        let share = Cpu::<true>::new(cpu, config);
+        let share = Cpu::<true>::new(config);
         let $engine = Engine {
             config,
             control,

@@ -4,7 +4,7 @@ use core::arch::asm;
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
 use netsec_common::Word;
 use netsec_common::block::{
@@ -12,10 +12,12 @@ use netsec_common::block::{
     probe,
 };
 use netsec_common::config::{ClockReading, Config, Control, WATCHED_MAX};
-use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, WAYS};
+use netsec_common::engine::Rest;
+use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, MappedKeys, WAYS};
 use netsec_common::ledger::Row;
 use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes};
 use netsec_common::sample::{Delivery, Fate, SampleHeader, SampleSink};
+use netsec_common::ticks::Ticks;
 
 use crate::packet::FrameBytes;
 
@@ -32,6 +34,8 @@ static CONFIG: Config = Config {
     cpus: 0,
     watched: [0; WATCHED_MAX],
     hash_keys: [0; 10],
+    reserved: 0,
+    mapped_keys: MappedKeys::of(&[0; 10]),
 };
 
 #[btf_map]
@@ -102,6 +106,9 @@ pub(crate) struct Blocks {
     pub(crate) cpu: u32,
 }
 
+/// The block table as far as its filter, which needs no time.
+pub(crate) struct Filter;
+
 /// The block table in the function that rules.
 struct Court(BlockTime);
 
@@ -157,6 +164,10 @@ impl BlockTable for Shelf {
     in_maps!(|shelf| shelf.0);
 }
 
+impl BlockTable for Filter {
+    in_maps!(|_filter| BlockTime(0));
+}
+
 impl BlockTable for Blocks {
     in_maps!(|blocks| blocks.now);
 
@@ -196,13 +207,41 @@ pub(crate) struct Cpu<const TUNNELS: bool> {
 }
 
 impl<const TUNNELS: bool> Cpu<TUNNELS> {
+    /// Of the CPU that the program runs on.
     #[inline(always)]
-    pub(crate) fn new(number: u32, config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
+        let number = cpu();
         Self {
             number,
             first_set: number * (config.set_mask + 1),
         }
     }
+
+    /// What else the engine needs, and the time; `None` when a map lacks this CPU.
+    #[inline(always)]
+    pub(crate) fn rest(&self) -> Option<Rest<'static>> {
+        let control = control()?;
+        let row = row(self.number)?;
+        let now = match control.injected() {
+            Some(now) => now,
+            None => Ticks(jiffies() as u32),
+        };
+        Some((control, row, now))
+    }
+}
+
+/// The CPU that the program runs on.
+#[inline(always)]
+pub(crate) fn cpu() -> u32 {
+    // SAFETY: takes no argument and cannot fail.
+    unsafe { bpf_get_smp_processor_id() }
+}
+
+/// Jiffies: the one clock that costs nothing per packet.
+#[inline(always)]
+pub(crate) fn jiffies() -> u64 {
+    // SAFETY: takes no argument and cannot fail.
+    unsafe { bpf_jiffies64() }
 }
 
 impl<const TUNNELS: bool> FlowTable for Cpu<TUNNELS> {

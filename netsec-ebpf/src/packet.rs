@@ -68,6 +68,17 @@ impl PacketBytes for FrameBytes {
         }
         (value + zero) & ((1 << BITS) - 1)
     }
+
+    #[inline(always)]
+    fn settle(mut value: u64) -> u64 {
+        // Without any instruction, two lines of the source would have the same place in the program,
+        // which the kernel refuses.
+        // SAFETY: a copy.
+        unsafe {
+            asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
+        }
+        value
+    }
 }
 
 /// `N` bytes at an address that was checked against `data_end`.

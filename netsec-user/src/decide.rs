@@ -13,7 +13,7 @@ mod policy;
 mod rules;
 mod tables;
 
-pub use self::book::{Book, Drift, Standing, Verification};
+pub use self::book::{Book, Drift, Restored, Standing, Verification};
 pub use self::decided::{Decided, Deed};
 pub use self::desk::{
     BlockRequest, Blocked, Desk, DeskError, Evidence, Imported, Proof, Ruling, State, Traffic,

@@ -141,7 +141,7 @@ impl Journal {
         let mut read = || -> rusqlite::Result<()> {
             let mut select = self.db.prepare(
                 "SELECT list, address, length, protocol, port, rate, decision, until_ns, \
-                 is_confirmed, later_ns FROM wanted",
+                 is_confirmed, later_ns, is_automatic, is_trial FROM wanted",
             )?;
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {
@@ -192,19 +192,25 @@ impl Journal {
         read().map_err(|error| self.error(error))
     }
 
-    /// How often exactly this prefix was blocked since a point in time.
+    /// How often exactly this prefix was blocked since a point in time, trials counted or not.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn offences(&self, prefix: Prefix, since: WallTime) -> Result<u32, JournalError> {
+    pub fn offences(
+        &self,
+        prefix: Prefix,
+        since: WallTime,
+        with_trials: bool,
+    ) -> Result<u32, JournalError> {
         self.db
             .prepare(
                 "SELECT count(*) FROM decision WHERE address = ?1 AND length = ?2 \
-                 AND kind = 'block' AND time_ns >= ?3",
+                 AND kind = 'block' AND time_ns >= ?3 AND (?4 OR NOT is_trial)",
             )
             .and_then(|mut select| {
-                let columns = params![address(prefix), length(prefix), since.as_ns()];
+                let (address, length) = (address(prefix), length(prefix));
+                let columns = params![address, length, since.as_ns(), with_trials];
                 select.query_row(columns, |row| row.get(0))
             })
             .map_err(|error| self.error(error))
@@ -268,8 +274,8 @@ fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> rusqli
     let evidence = decision.evidence.join("\n");
     let mut insert = transaction.prepare(
         "INSERT INTO decision (id, time_ns, kind, actor, reason, evidence, address, length, \
-         narrowing, entries, until_ns, would_cut, undo) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         narrowing, entries, until_ns, would_cut, undo, is_trial) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     insert.execute(params![
         integer(decision.id),
@@ -285,6 +291,7 @@ fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> rusqli
         to_ns(decision.until),
         decision.would_cut,
         decision.undo,
+        decision.is_trial,
     ])?;
     Ok(())
 }
@@ -295,7 +302,8 @@ fn insert_wanted(
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare(
         "INSERT OR REPLACE INTO wanted (list, address, length, protocol, port, rate, decision, \
-         until_ns, is_confirmed, later_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         until_ns, is_confirmed, later_ns, is_automatic, is_trial) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     for wanted in wanted {
         let (list, address, length, protocol, port) = key_columns(&wanted.block.key);
@@ -310,6 +318,8 @@ fn insert_wanted(
             to_ns(wanted.block.until),
             wanted.is_confirmed,
             to_ns(wanted.later),
+            wanted.is_automatic,
+            wanted.is_trial,
         ])?;
     }
     Ok(())

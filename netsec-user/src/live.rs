@@ -1,5 +1,6 @@
 //! Live traffic: the sensor's outermost loop, which reads the clock.
 
+mod fill;
 mod logs;
 mod report;
 mod stop;
@@ -13,9 +14,10 @@ use netsec_common::sample::Sampling;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use self::fill::fill;
 use self::logs::FollowedLogs;
 use self::stop::Stop;
-use self::tap::{Tap, attach_ingress, load_ingress, open_egress};
+use self::tap::{Tap, attach_egress, attach_ingress, load_egress, load_ingress};
 use crate::block::{BlockSettings, Enforcer as _, OnExit};
 use crate::decide::{Desk, State, Tables};
 use crate::event::{FlowDelta, Sample, Sink};
@@ -127,9 +129,9 @@ impl Live {
             interfaces.push(Interface::find(name).await?);
         }
         let indices: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
-        let (mut loaded, mut tables) = (Vec::new(), Tables::default());
+        let (mut ingress, mut tables) = (Vec::new(), Tables::default());
         for interface in &interfaces {
-            loaded.push(load_ingress(
+            ingress.push(load_ingress(
                 object,
                 settings,
                 interface,
@@ -138,16 +140,21 @@ impl Live {
             )?);
         }
         fill(&mut state, &mut tables, &settings.blocks).await;
-        let mut taps = Vec::new();
-        for (mut tap, interface) in loaded.into_iter().zip(&interfaces) {
-            attach_ingress(&mut tap, interface, settings.mode)?;
-            taps.push(tap);
-            if settings.egress {
-                taps.push(open_egress(
-                    object, settings, interface, &indices, pipeline,
-                )?);
-            }
+        // What is sent is watched before what is received: of a connection whose first packet is counted
+        // the answer is, too, and so it can show that its source is no forgery.
+        let mut egress = Vec::new();
+        for interface in interfaces.iter().filter(|_| settings.egress) {
+            egress.push(load_egress(
+                object, settings, interface, &indices, pipeline,
+            )?);
         }
+        for (tap, interface) in egress.iter_mut().zip(&interfaces) {
+            attach_egress(tap, interface)?;
+        }
+        for (tap, interface) in ingress.iter_mut().zip(&interfaces) {
+            attach_ingress(tap, interface, settings.mode)?;
+        }
+        let taps = ingress.into_iter().chain(egress).collect();
         let hook = |hook: &Hook| format!("{} {}", hook.interface, hook.direction);
         Ok(Self {
             taps,
@@ -369,27 +376,6 @@ impl<O: Output> Sink for InOrder<'_, O> {
     fn flow(&mut self, delta: &FlowDelta) {
         self.pipeline.flow(delta);
     }
-}
-
-/// Puts all that is wanted into the tables, before the first frame is seen.
-async fn fill(state: &mut State, tables: &mut Tables, settings: &BlockSettings) {
-    let gathered = gather().await;
-    for unknown in &gathered.unknown {
-        log::warn!("the guard protects less than it should: {unknown}");
-    }
-    if let Some(trouble) = state.book.trouble() {
-        log::warn!("{trouble}; blocks go on without it");
-    }
-    let now = WallTime::now();
-    state.refresh(gathered.facts, tables);
-    let (restored, adopted) = state.book.restore(tables, now);
-    if restored + adopted > 0 {
-        log::info!("{restored} blocks restored from the journal, {adopted} found in the kernel");
-    }
-    tables.heartbeat(now);
-    tables.set_dead_man(settings.dead_man());
-    tables.set_mode(settings.mode.into());
-    tables.set_drop_sampling(settings.drop_samples);
 }
 
 fn ticker() -> Interval {

@@ -223,3 +223,57 @@ fn without_rules_or_in_a_dry_run_nothing_is_dropped() {
         );
     }
 }
+
+/// Dry run, enforce, dry run, enforce, on one state directory.
+#[test]
+fn what_a_dry_run_decided_drops_nothing_later() {
+    if kernel::object().unwrap().is_none() {
+        return;
+    }
+    let mut sensor = sensor().unwrap();
+    let rule = &["enforce.alert_severity=2"];
+    start(&mut sensor, "dry-run", rule).unwrap();
+    let victim = Victim::new(&sensor.pair).unwrap();
+    let [alerted, tried, meant] =
+        OTHERS.map(|address| Suspect::connect(&sensor.pair, address, &victim).unwrap());
+    sensor.log(&alerted.alert(9_000_001, 1)).unwrap();
+    wait_for("the alert is decided on", || {
+        Ok(sensor.done("block list")?.contains("alert 1:9000001"))
+    })
+    .unwrap();
+    sensor.done("block add 198.51.100.2").unwrap();
+    sensor.end(Signal::SIGINT).unwrap();
+
+    start(&mut sensor, "enforce", rule).unwrap();
+    let said = sensor.running().unwrap().said();
+    assert!(
+        said.contains("2 blocks were decided while nothing was dropped"),
+        "{said}"
+    );
+    for suspect in [&alerted, &tried] {
+        assert!(suspect.reaches(&victim).unwrap());
+    }
+    let why = sensor.done("why 198.51.100.1").unwrap();
+    assert!(
+        why.contains("198.51.100.1 is not blocked")
+            && why.contains("(drop; a trial, nothing was dropped for it)")
+            && why.contains("discarded by netsec"),
+        "{why}"
+    );
+    sensor.done("block add 198.51.100.3").unwrap();
+    assert!(!meant.reaches(&victim).unwrap());
+    sensor.end(Signal::SIGINT).unwrap();
+
+    start(&mut sensor, "dry-run", rule).unwrap();
+    assert!(meant.reaches(&victim).unwrap());
+    let (code, said) = sensor.netsec("block add 198.51.100.3 --for 1d").unwrap();
+    assert!(
+        code == 1 && said.contains("netsec block del 198.51.100.3 first"),
+        "{said}"
+    );
+    sensor.end(Signal::SIGINT).unwrap();
+
+    start(&mut sensor, "enforce", rule).unwrap();
+    assert!(!meant.reaches(&victim).unwrap());
+    assert!(alerted.reaches(&victim).unwrap() && tried.reaches(&victim).unwrap());
+}

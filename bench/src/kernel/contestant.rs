@@ -98,17 +98,21 @@ impl Contestant {
 
 /// netsec as it is built in, without samples as the peers have none, and as it runs by default; then
 /// other builds of it.
-pub(crate) fn netsec(driver: &mut Driver, others: &[PathBuf]) -> Result<Vec<Contestant>> {
+pub(crate) fn netsec(
+    driver: &mut Driver,
+    others: &[PathBuf],
+    replace: bool,
+) -> Result<Vec<Contestant>> {
     let object = object::embedded().context("no kernel object (try: cargo xtask bench)")?;
-    let mut all = vec![
-        load(driver, "netsec".to_owned(), object, Sampling::Off)?,
-        load(
-            driver,
-            "netsec first:4".to_owned(),
-            object,
-            Sampling::FirstOfFlow(4),
-        )?,
-    ];
+    let mut all = Vec::new();
+    if !replace {
+        for (name, sampling) in [
+            ("netsec", Sampling::Off),
+            ("netsec first:4", Sampling::FirstOfFlow(4)),
+        ] {
+            all.push(load(driver, name.to_owned(), object, sampling)?);
+        }
+    }
     for path in others {
         let object = fs::read(path).with_context(|| path.display().to_string())?;
         let name = path.file_name().unwrap_or(path.as_os_str());
@@ -118,14 +122,10 @@ pub(crate) fn netsec(driver: &mut Driver, others: &[PathBuf]) -> Result<Vec<Cont
     Ok(all)
 }
 
-fn load(
-    driver: &mut Driver,
-    name: String,
-    object: &[u8],
-    sampling: Sampling,
-) -> Result<Contestant> {
+/// As netsec is measured: with as much room for flows as its peers have.
+pub(crate) fn settings(sampling: Sampling) -> Result<KernelSettings> {
     let cpus = nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
-    let settings = KernelSettings {
+    Ok(KernelSettings {
         engine: EngineSettings {
             // Packets come on one CPU: its share is as large as a peer's table.
             slots: CAPACITY * u32::try_from(cpus)?,
@@ -138,7 +138,16 @@ fn load(
         records_ring_bytes: RECORDS_RING_BYTES,
         packets_ring_bytes: 0,
         kernel_log: false,
-    };
+    })
+}
+
+fn load(
+    driver: &mut Driver,
+    name: String,
+    object: &[u8],
+    sampling: Sampling,
+) -> Result<Contestant> {
+    let settings = settings(sampling)?;
     let engine = KernelEngine::load(object, HookId(0), &settings)?;
     let number = driver.install(&engine.program_info()?.fd()?)?;
     let netsec = Netsec {
@@ -158,7 +167,7 @@ pub(crate) fn xdp_filter(driver: &mut Driver) -> Result<Contestant> {
     let path = Path::new(XDP_FILTER);
     let object = fs::read(path)
         .with_context(|| format!("{} (try: apt-get install xdp-tools)", path.display()))?;
-    let mut ebpf = load_pinned(&object)?;
+    let mut ebpf = load_pinned(&mut EbpfLoader::new(), &object)?;
     let (_, program) = ebpf.programs_mut().next().context("no program in it")?;
     let program: &mut Xdp = program.try_into()?;
     program.load()?;
@@ -172,7 +181,7 @@ pub(crate) fn xdp_filter(driver: &mut Driver) -> Result<Contestant> {
 
 /// Loads an object whose maps want to be pinned: in a BPF filesystem that only this process sees,
 /// and only until they are loaded.
-fn load_pinned(object: &[u8]) -> Result<Ebpf> {
+pub(crate) fn load_pinned(loader: &mut EbpfLoader<'_>, object: &[u8]) -> Result<Ebpf> {
     const NO_TEXT: Option<&str> = None;
     let folder = tempfile::tempdir()?;
     unshare(CloneFlags::CLONE_NEWNS)?;
@@ -186,9 +195,7 @@ fn load_pinned(object: &[u8]) -> Result<Ebpf> {
         NO_TEXT,
     );
     mounted.context("no BPF filesystem")?;
-    let ebpf = EbpfLoader::new()
-        .default_map_pin_directory(folder.path())
-        .load(object);
+    let ebpf = loader.default_map_pin_directory(folder.path()).load(object);
     umount(folder.path())?;
     Ok(ebpf?)
 }

@@ -10,6 +10,7 @@ use crate::packet::{Start, parse};
 use crate::sample::Fate;
 
 mod inner;
+mod known;
 mod rulings;
 
 fn case(name: &str) -> Case {

@@ -1,7 +1,9 @@
 //! Accounting a packet in the cache.
 
+use super::hash::flow_hash;
 use super::record::{EndReason, FlowRecord};
 use super::slot::{Counts, FlowSet, FlowSlot, State, Volume, WAYS};
+use crate::config::Config;
 use crate::ledger::{Counter, Row};
 use crate::packet::{FlowKey, tcp};
 use crate::sample::Delivery;
@@ -33,6 +35,34 @@ pub struct Observation {
     pub tcp_flags: u8,
 }
 
+/// Where a flow is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of its set among the sets of one CPU.
+    pub set: u32,
+    /// The way it is looked for first, under [`WAYS`]: most flows of a table that is not full are
+    /// there, so that a packet touches one cache line of the set, and not those before it too.
+    pub way: u32,
+}
+
+impl Place {
+    /// Of a flow.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(key: &FlowKey, config: &Config) -> Self {
+        Self::of_hash(flow_hash(key, &config.hash_keys), config)
+    }
+
+    /// Of a flow with this hash.
+    #[inline(always)]
+    pub(crate) const fn of_hash(hash: u64, config: &Config) -> Self {
+        Self {
+            set: (hash >> 32) as u32 & config.set_mask,
+            way: (hash >> 30 & 3) as u32,
+        }
+    }
+}
+
 /// Where a packet is counted besides its flow: as a frame, or as a packet in one.
 #[derive(Clone, Copy)]
 struct Books {
@@ -53,7 +83,7 @@ const OF_TUNNELS: Books = Books {
     no_set: Counter::InnerNoFlowSet,
 };
 
-/// Accounts a packet in the set with this index, and returns the packets its flow has now.
+/// Accounts a packet in its set, and returns the packets its flow has now.
 ///
 /// `idle_ticks` without a packet end a flow, 0 never does.
 ///
@@ -64,7 +94,7 @@ const OF_TUNNELS: Books = Books {
 #[inline(always)]
 pub fn account<T: FlowTable>(
     table: &T,
-    set_index: u32,
+    place: Place,
     key: &FlowKey,
     seen: Observation,
     idle_ticks: u32,
@@ -75,26 +105,26 @@ pub fn account<T: FlowTable>(
     } else {
         OF_FRAMES
     };
-    let set = table.set(set_index).ok_or(books.no_set)?;
+    let set = table.set(place.set).ok_or(books.no_set)?;
     row.count(books.packets);
     row.add(books.bytes, u64::from(seen.bytes));
     let home = Home {
         table,
         row,
-        set_index,
+        set_index: place.set,
     };
-    for (way, slot) in set.ways.iter().enumerate() {
+    for (way, slot) in set.ways_from(place.way) {
         if holds(table, slot, key) {
             return Ok(home.hit(way, slot, seen, idle_ticks));
         }
     }
-    let (way, slot) = oldest(set, seen.now);
+    let (way, slot) = oldest(set, place.way, seen.now);
     home.open(way, slot, key, seen);
     Ok(1)
 }
 
 #[inline(always)]
-fn holds<T: FlowTable>(_table: &T, slot: &FlowSlot, key: &FlowKey) -> bool {
+pub(super) fn holds<T: FlowTable>(_table: &T, slot: &FlowSlot, key: &FlowKey) -> bool {
     if T::TUNNELS {
         slot.holds::<true>(key)
     } else {
@@ -102,16 +132,16 @@ fn holds<T: FlowTable>(_table: &T, slot: &FlowSlot, key: &FlowKey) -> bool {
     }
 }
 
-/// A free slot, or else the one whose last packet is longest ago.
+/// A free slot, or else the one whose last packet is longest ago; of several the next from a way on.
 #[inline(always)]
-fn oldest(set: &FlowSet, now: Ticks) -> (usize, &FlowSlot) {
-    let [first, rest @ ..] = &set.ways;
+fn oldest(set: &FlowSet, first_way: u32, now: Ticks) -> (usize, &FlowSlot) {
+    let [first, ..] = &set.ways;
     let mut victim = (0, first);
-    let mut age = age(first, now);
-    for (way, slot) in rest.iter().enumerate() {
+    let mut age = i64::MIN;
+    for (way, slot) in set.ways_from(first_way) {
         let this = self::age(slot, now);
         if this > age {
-            victim = (way + 1, slot);
+            victim = (way, slot);
             age = this;
         }
     }
@@ -207,7 +237,7 @@ impl<T: FlowTable> Home<'_, T> {
 
 /// Whether the packet at hand begins a new flow in the slot of an old one.
 #[inline(always)]
-fn end_of_flow(
+pub(super) fn end_of_flow(
     volume: Volume,
     state: State,
     seen: Observation,

@@ -11,11 +11,23 @@ pub const WAYS: usize = 4;
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct FlowSet {
-    /// The slots, filled from the first on.
+    /// The slots. A flow takes a free one near the way that its hash names.
     pub ways: [FlowSlot; WAYS],
 }
 
 const _: () = assert!(size_of::<FlowSet>() == 256);
+const _: () = assert!(WAYS == 4, "ways are named by two bits of the hash");
+
+impl FlowSet {
+    /// All slots with their places, from a way on and round.
+    #[inline(always)]
+    pub(super) fn ways_from(&self, first: u32) -> impl Iterator<Item = (usize, &FlowSlot)> {
+        (0..WAYS).filter_map(move |step| {
+            let way = (first as usize + step) & (WAYS - 1);
+            Some((way, self.ways.get(way)?))
+        })
+    }
+}
 
 /// A flow and its counts in 64 bytes.
 ///

@@ -152,7 +152,7 @@ fn read_network<P: PacketBytes>(
 }
 
 #[inline(always)]
-const fn is_tag(ethertype: u16) -> bool {
+pub(super) const fn is_tag(ethertype: u16) -> bool {
     matches!(
         ethertype,
         ethertype::VLAN | ethertype::PROVIDER_VLAN | ethertype::LEGACY_QINQ

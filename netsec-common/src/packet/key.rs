@@ -98,6 +98,15 @@ impl FlowKey {
         )
     }
 
+    /// The same key, whose last word goes through `pass`.
+    #[inline(always)]
+    pub(super) fn with_tail(self, pass: impl FnOnce(u64) -> u64) -> Self {
+        Self {
+            tail: pass(self.tail),
+            ..self
+        }
+    }
+
     /// The key as five words, for hashing and for a flow slot; what it says of a tunnel is
     /// [`tunnel_word`](Self::tunnel_word).
     #[inline(always)]
@@ -311,6 +320,20 @@ impl Addresses {
         Self {
             source: mapped(source),
             destination: mapped(destination),
+        }
+    }
+}
+
+impl Addresses {
+    /// From source and destination as they stand side by side in an IPv4 header.
+    #[expect(clippy::cast_possible_truncation, reason = "each has 32 bits")]
+    #[inline(always)]
+    pub(super) const fn v4_pair(pair: u64) -> Self {
+        let (low, high) = (pair as u32, (pair >> 32) as u32);
+        if cfg!(target_endian = "little") {
+            Self::v4(low, high)
+        } else {
+            Self::v4(high, low)
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn answer(
         Request::Why { subject } => why(desk, subject).map(Answer::Why),
         Request::Verify {} => Ok(Answer::Verified(verify(desk))),
         Request::Mode { mode } => {
-            desk.table.set_mode(parse_mode(mode)?);
+            desk.set_mode(parse_mode(mode)?);
             Ok(Answer::Done {})
         }
         Request::Sampling { which, n } => {
@@ -359,7 +359,10 @@ fn failure(error: DeskError) -> Failure {
         | DeskError::Capped(_)
         | DeskError::Standing { .. }
         | DeskError::Unproven(_) => "refused",
-        DeskError::Table(_) | DeskError::Exists { .. } | DeskError::Unknown(_) => "failed",
+        DeskError::Table(_)
+        | DeskError::Exists { .. }
+        | DeskError::Enforced { .. }
+        | DeskError::Unknown(_) => "failed",
     };
     Failure {
         kind: kind.to_owned(),

@@ -16,7 +16,7 @@ use crate::block::{Block, BlockError, BlockState, Enforcer};
 use crate::journal::{Decision, Event, EventKind, Journal, JournalError, Wanted};
 use crate::time::WallTime;
 
-pub use self::upkeep::{Drift, Verification};
+pub use self::upkeep::{Drift, Restored, Verification};
 
 /// Decision number of what the guard keeps on the kernel's allowlist.
 pub(super) const GUARD: u64 = 0;
@@ -78,7 +78,11 @@ impl Book {
     fn read(&mut self, directory: &Path) -> Result<(), JournalError> {
         let journal = Journal::open(directory)?;
         let wanted = &mut self.wanted;
+        let automatic = &mut self.automatic;
         journal.wanted(&mut |entry| {
+            if entry.is_automatic {
+                automatic.insert(entry.block.key);
+            }
             wanted.insert(entry.block.key, entry);
         })?;
         self.last_id = self.last_id.max(journal.last_id()?);
@@ -142,7 +146,6 @@ impl Book {
         table: &mut dyn Enforcer,
         decision: Decision,
         wanted: &[Wanted],
-        is_automatic: bool,
     ) -> Vec<(BlockKey, BlockError)> {
         let events = self.replaced(wanted, &decision);
         let recorded = match &mut self.journal {
@@ -157,7 +160,7 @@ impl Book {
             self.keep(decision);
         }
         self.say(&[], events);
-        self.enforce(table, wanted, is_automatic, time, &actor)
+        self.enforce(table, wanted, time, &actor)
     }
 
     /// Adds more of a list to its decision.
@@ -172,14 +175,13 @@ impl Book {
             let written = journal.want(wanted, &[]);
             self.note(written);
         }
-        self.enforce(table, wanted, false, now, actor)
+        self.enforce(table, wanted, now, actor)
     }
 
     fn enforce(
         &mut self,
         table: &mut dyn Enforcer,
         wanted: &[Wanted],
-        is_automatic: bool,
         time: WallTime,
         actor: &str,
     ) -> Vec<(BlockKey, BlockError)> {
@@ -189,7 +191,7 @@ impl Book {
             match table.insert(&entry.block) {
                 Ok(_) => {
                     self.wanted.insert(key, *entry);
-                    if is_automatic {
+                    if entry.is_automatic {
                         self.automatic.insert(key);
                     } else {
                         self.automatic.remove(&key);
@@ -257,7 +259,7 @@ impl Book {
                     ..entry.block
                 },
                 is_confirmed: true,
-                later: entry.later,
+                ..*entry
             })
             .collect();
         let event = Event {
@@ -276,7 +278,7 @@ impl Book {
             let written = journal.want(&confirmed, std::slice::from_ref(&event));
             self.note(written);
         }
-        self.enforce(table, &confirmed, false, now, actor);
+        self.enforce(table, &confirmed, now, actor);
         confirmed
     }
 

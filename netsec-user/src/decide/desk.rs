@@ -6,7 +6,7 @@ mod request;
 
 use std::net::IpAddr;
 
-use netsec_common::block::{Action, BlockKey, List, Narrowing, Prefix};
+use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing, Prefix};
 
 pub use self::request::{BlockRequest, Blocked, DeskError, Evidence, Imported, Proof, Ruling};
 use super::book::{Book, Standing};
@@ -96,7 +96,6 @@ impl Desk<'_> {
     ///
     /// Why it is not blocked.
     pub fn block(&mut self, prefix: Prefix, request: &BlockRequest) -> Result<Blocked, DeskError> {
-        self.state.guard.check(prefix, request.force)?;
         self.enter(prefix, request, false)
     }
 
@@ -178,6 +177,8 @@ impl Desk<'_> {
                 block: state.block,
                 is_confirmed: true,
                 later: state.block.until,
+                is_automatic: false,
+                is_trial: false,
             }),
             state: Some(state),
             decision: self.state.book.decision(state.block.decision_id),
@@ -195,11 +196,9 @@ impl Desk<'_> {
             prefix,
             narrowing: request.narrowing,
         };
-        let now = self.now;
-        let is_live = |old: &&Wanted| old.block.until.is_none_or(|until| until > now);
-        let old = self.state.book.get(&key).filter(is_live);
-        let old = old.map(|old| old.block.decision_id);
-        if let (Some(id), Some(_)) = (old, request.confirm) {
+        self.admit(&key, request.force)?;
+        if let (Some(old), Some(_)) = (self.live(&key), request.confirm) {
+            let id = old.block.decision_id;
             return Err(DeskError::Exists { prefix, id });
         }
         let lifetime = request
@@ -235,6 +234,7 @@ impl Desk<'_> {
         request: &BlockRequest,
         is_automatic: bool,
     ) -> Result<Blocked, DeskError> {
+        let is_trial = self.is_trial(key.list);
         let confirm_by = request.confirm.map(|limit| self.now.plus(limit));
         let mut blocked = Blocked {
             id: None,
@@ -247,6 +247,8 @@ impl Desk<'_> {
                 },
                 is_confirmed: request.confirm.is_none(),
                 later: until,
+                is_automatic,
+                is_trial,
             },
             cut,
             is_verified: false,
@@ -270,15 +272,54 @@ impl Desk<'_> {
             until,
             would_cut: cut.to_string(),
             undo: format!("netsec {} del {}", verb(key.list), key.prefix),
+            is_trial,
         };
         let book = &mut self.state.book;
-        let failed = book.put(self.table, decision, &[blocked.wanted], is_automatic);
+        let failed = book.put(self.table, decision, &[blocked.wanted]);
         if let Some((_, error)) = failed.first() {
             return Err(DeskError::Table(*error));
         }
         let found = self.table.get(&key);
         blocked.is_verified = found.is_some_and(|state| state.block.decision_id == id);
         Ok(blocked)
+    }
+
+    /// Changes what is done with blocked packets. What was decided while none were dropped is discarded
+    /// when they are to be; gives how many blocks.
+    pub fn set_mode(&mut self, mode: Mode) -> usize {
+        let discarded = match mode {
+            Mode::Enforce => self.state.book.discard_trials(self.table, self.now),
+            Mode::Detect | Mode::DryRun => 0,
+        };
+        self.table.set_mode(mode);
+        discarded
+    }
+
+    /// The entry of a key that has not ended.
+    fn live(&self, key: &BlockKey) -> Option<&Wanted> {
+        let is_live = |old: &&Wanted| old.block.until.is_none_or(|until| until > self.now);
+        self.state.book.get(key).filter(is_live)
+    }
+
+    /// Whether this may be put on its list: the guard has no objection, and what is decided while
+    /// nothing is dropped does not take the place of what was made to be.
+    fn admit(&self, key: &BlockKey, force: bool) -> Result<(), DeskError> {
+        let prefix = key.prefix;
+        if key.list == List::Block {
+            self.state.guard.check(prefix, force)?;
+        }
+        match self.live(key) {
+            Some(old) if self.is_trial(key.list) && !old.is_trial => {
+                let id = old.block.decision_id;
+                Err(DeskError::Enforced { prefix, id })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what is decided at the moment drops nothing, and so never shall.
+    fn is_trial(&self, list: List) -> bool {
+        list == List::Block && self.table.mode() != Mode::Enforce
     }
 
     fn take(&mut self, keys: &[BlockKey], actor: &str) -> Vec<(Wanted, Option<BlockState>)> {

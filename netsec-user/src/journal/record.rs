@@ -36,6 +36,8 @@ pub struct Decision {
     pub would_cut: String,
     /// The command that takes it back.
     pub undo: String,
+    /// Whether it was made while nothing was dropped (mode `detect` or `dry-run`), and so drops nothing.
+    pub is_trial: bool,
 }
 
 /// What became of a decision.
@@ -78,10 +80,12 @@ pub enum EventKind {
     Repaired,
     /// The kernel's table had it, and the journal did not.
     Adopted,
+    /// It was made while nothing was dropped, and from then on blocks are.
+    Discarded,
 }
 
 /// Every kind, and its name in the file.
-const KINDS: [(EventKind, &str); 8] = [
+const KINDS: [(EventKind, &str); 9] = [
     (EventKind::Expired, "expired"),
     (EventKind::Removed, "removed"),
     (EventKind::Replaced, "replaced"),
@@ -90,6 +94,7 @@ const KINDS: [(EventKind, &str); 8] = [
     (EventKind::Failed, "failed"),
     (EventKind::Repaired, "repaired"),
     (EventKind::Adopted, "adopted"),
+    (EventKind::Discarded, "discarded"),
 ];
 
 impl EventKind {
@@ -110,10 +115,15 @@ pub struct Wanted {
     pub is_confirmed: bool,
     /// When it ends once it is confirmed; `None` is never.
     pub later: Option<WallTime>,
+    /// Whether a detector had it blocked: there may be only so many of those.
+    pub is_automatic: bool,
+    /// Whether it was made while nothing was dropped: it never drops anything then. What is allowed
+    /// is allowed in any mode.
+    pub is_trial: bool,
 }
 
 pub(super) const SELECT_DECISION: &str = "SELECT id, time_ns, kind, actor, reason, evidence, \
-     address, length, narrowing, entries, until_ns, would_cut, undo FROM decision";
+     address, length, narrowing, entries, until_ns, would_cut, undo, is_trial FROM decision";
 
 pub(super) fn read_decision(row: &Row<'_>) -> rusqlite::Result<Decision> {
     let evidence: String = row.get(5)?;
@@ -135,6 +145,7 @@ pub(super) fn read_decision(row: &Row<'_>) -> rusqlite::Result<Decision> {
         until: from_ns(row.get(10)?),
         would_cut: row.get(11)?,
         undo: row.get(12)?,
+        is_trial: row.get(13)?,
     })
 }
 
@@ -183,6 +194,8 @@ pub(super) fn read_wanted(row: &Row<'_>) -> rusqlite::Result<Wanted> {
         },
         is_confirmed: row.get(8)?,
         later: from_ns(row.get(9)?),
+        is_automatic: row.get(10)?,
+        is_trial: row.get(11)?,
     })
 }
 

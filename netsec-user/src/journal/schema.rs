@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Version of the tables below, `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// `nets`, which file(1) and SQLite's own tools show.
 const APPLICATION: i64 = 0x6e65_7473;
@@ -22,7 +22,8 @@ CREATE TABLE decision (
     entries INTEGER NOT NULL,
     until_ns INTEGER,
     would_cut TEXT NOT NULL,
-    undo TEXT NOT NULL
+    undo TEXT NOT NULL,
+    is_trial INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX decision_prefix ON decision (address, length);
 CREATE TABLE event (
@@ -48,12 +49,25 @@ CREATE TABLE wanted (
     until_ns INTEGER,
     is_confirmed INTEGER NOT NULL,
     later_ns INTEGER,
+    is_automatic INTEGER NOT NULL,
+    is_trial INTEGER NOT NULL,
     PRIMARY KEY (list, address, length, protocol, port)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER decision_stays BEFORE DELETE ON decision BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
 CREATE TRIGGER decision_holds BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
 CREATE TRIGGER event_stays BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
 CREATE TRIGGER event_holds BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'history only grows'); END;
+";
+
+/// What version 1 lacked. It does not say which of its decisions were trials: they count as enforced,
+/// as an upgrade must not let anybody in who is blocked. Who was automatic is told by who decided.
+const FROM_1: &str = "
+ALTER TABLE decision ADD COLUMN is_trial INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE wanted ADD COLUMN is_automatic INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE wanted ADD COLUMN is_trial INTEGER NOT NULL DEFAULT 0;
+UPDATE wanted SET is_automatic = 1 WHERE list = 0 AND decision IN
+    (SELECT id FROM decision WHERE kind = 'block' AND (actor LIKE 'finding %' OR actor LIKE 'alert %'));
+PRAGMA user_version = 2;
 ";
 
 /// Makes the tables of an empty file, and gives the version of the file's.
@@ -73,16 +87,18 @@ pub(super) fn prepare(db: &mut Connection) -> rusqlite::Result<i64> {
         row.get::<_, String>(0)
     })?;
     db.execute_batch("PRAGMA synchronous = FULL")?;
-    if version == 0 {
+    if version < VERSION {
         let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have made them in the meantime.
+        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let tables: i64 =
             transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables == 0 {
-            transaction.execute_batch(TABLES)?;
-            transaction.execute_batch(&format!(
-                "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}"
-            ))?;
+        match version {
+            0 if tables == 0 => transaction.execute_batch(&format!(
+                "{TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}"
+            ))?,
+            1 => transaction.execute_batch(FROM_1)?,
+            _ => {}
         }
         transaction.commit()?;
     }

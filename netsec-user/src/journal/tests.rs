@@ -27,6 +27,7 @@ fn decision(id: u64) -> Decision {
         until: Some(WallTime::from_ns(5_000_000_000)),
         would_cut: "nothing".into(),
         undo: "netsec block del 192.0.2.0/24".into(),
+        is_trial: id.is_multiple_of(2),
     }
 }
 
@@ -47,6 +48,8 @@ fn wanted(prefix: &str, id: u64) -> Wanted {
         },
         is_confirmed: false,
         later: None,
+        is_automatic: true,
+        is_trial: false,
     }
 }
 
@@ -81,10 +84,12 @@ fn what_is_written_is_read_after_a_restart() {
             .is_empty()
     );
     let net = "192.0.2.0/24".parse().unwrap();
-    assert_eq!(journal.offences(net, WallTime::default()).unwrap(), 2);
+    let ever = WallTime::default();
+    assert_eq!(journal.offences(net, ever, true).unwrap(), 2);
+    assert_eq!(journal.offences(net, ever, false).unwrap(), 1);
     assert_eq!(
         journal
-            .offences(net, WallTime::from_ns(1_000_000_002))
+            .offences(net, WallTime::from_ns(1_000_000_002), true)
             .unwrap(),
         1
     );
@@ -106,6 +111,45 @@ fn what_is_written_is_read_after_a_restart() {
     journal.end(&[key], std::slice::from_ref(&event)).unwrap();
     assert_eq!(journal.events(1).unwrap(), [event]);
     assert_eq!(all(&journal).len(), 1);
+}
+
+/// The tables of version 1, with a block of a person's and one of a detector's.
+const VERSION_1: &str = "
+CREATE TABLE decision (id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, kind TEXT NOT NULL,
+    actor TEXT NOT NULL, reason TEXT NOT NULL, evidence TEXT NOT NULL, address BLOB, length INTEGER,
+    narrowing TEXT NOT NULL, entries INTEGER NOT NULL, until_ns INTEGER, would_cut TEXT NOT NULL,
+    undo TEXT NOT NULL) STRICT;
+CREATE TABLE event (seq INTEGER PRIMARY KEY, decision INTEGER NOT NULL, time_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL, actor TEXT NOT NULL, note TEXT NOT NULL, entries INTEGER NOT NULL,
+    packets INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+CREATE TABLE wanted (list INTEGER NOT NULL, address BLOB NOT NULL, length INTEGER NOT NULL,
+    protocol INTEGER NOT NULL, port INTEGER NOT NULL, rate INTEGER, decision INTEGER NOT NULL,
+    until_ns INTEGER, is_confirmed INTEGER NOT NULL, later_ns INTEGER,
+    PRIMARY KEY (list, address, length, protocol, port)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER decision_holds BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'history'); END;
+INSERT INTO decision VALUES (1, 1, 'block', 'root, by hand', '', '', NULL, NULL, '', 1, NULL, '', '');
+INSERT INTO decision VALUES (2, 1, 'block', 'finding scan', '', '', NULL, NULL, '', 1, NULL, '', '');
+INSERT INTO wanted VALUES (0, x'00000000000000000000ffffc0000201', 128, -1, -1, NULL, 1, NULL, 1, NULL);
+INSERT INTO wanted VALUES (0, x'00000000000000000000ffffc0000202', 128, -1, -1, NULL, 2, NULL, 1, NULL);
+PRAGMA user_version = 1;
+";
+
+#[test]
+fn a_journal_of_version_1_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let db = Connection::open(directory.path().join(FILE)).unwrap();
+    db.execute_batch(VERSION_1).unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let journal = Journal::open(directory.path()).unwrap();
+        let marks = |entry: &Wanted| {
+            let id = entry.block.decision_id;
+            (id, entry.is_automatic, entry.is_trial)
+        };
+        let found: Vec<_> = all(&journal).iter().map(marks).collect();
+        assert_eq!(found, [(1, false, false), (2, true, false)]);
+        assert!(!journal.decision(2).unwrap().unwrap().is_trial);
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) fn attach_ingress(
     Ok(())
 }
 
-pub(super) fn open_egress<O: Output>(
+pub(super) fn load_egress<O: Output>(
     object: &[u8],
     settings: &LiveSettings,
     interface: &Interface,
@@ -92,8 +92,17 @@ pub(super) fn open_egress<O: Output>(
         interface: interface.name.clone(),
         direction: Direction::Egress,
     });
-    let mut engine = KernelEngine::load_egress(object, hook, &settings.kernel, watched)?;
-    let attachment = engine.attach_egress(interface)?;
+    let engine = KernelEngine::load_egress(object, hook, &settings.kernel, watched)?;
+    Ok(Tap {
+        hook,
+        engine,
+        folder: None,
+        attachment: None,
+    })
+}
+
+pub(super) fn attach_egress(tap: &mut Tap, interface: &Interface) -> Result<(), KernelError> {
+    let attachment = tap.engine.attach_egress(interface)?;
     let means = match attachment.means {
         EgressMeans::Tcx => "TCX",
         EgressMeans::Clsact => "clsact, as this kernel has no TCX",
@@ -101,12 +110,8 @@ pub(super) fn open_egress<O: Output>(
     log::info!(
         "{}: egress attached by {means}; flow table {} MiB",
         interface.name,
-        engine.table_bytes() >> 20,
+        tap.engine.table_bytes() >> 20,
     );
-    Ok(Tap {
-        hook,
-        engine,
-        folder: None,
-        attachment: Some(AnyAttachment::Egress(attachment)),
-    })
+    tap.attachment = Some(AnyAttachment::Egress(attachment));
+    Ok(())
 }

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::fmt;
 
 use bytes::Bytes;
-use netsec_common::ABI_VERSION;
 use netsec_common::config::{Config, Control, WATCHED_MAX};
 use netsec_common::engine::{Engine, Verdict};
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable};
@@ -57,13 +56,7 @@ impl HostEngine {
         control.set_snap_bytes(settings.snap_bytes);
         control.set_idle_ticks(settings.idle_ticks(TICK_NS));
         Self {
-            config: Config {
-                abi_version: ABI_VERSION,
-                set_mask: sets - 1,
-                cpus: 1,
-                watched: [0; WATCHED_MAX],
-                hash_keys: settings.hash_keys,
-            },
+            config: Config::new(sets - 1, 1, [0; WATCHED_MAX], settings.hash_keys),
             control,
             row: Row::new(),
             table: HostTable::new(sets as usize),

@@ -27,8 +27,7 @@ use aya::Ebpf;
 use aya::maps::{Array, MapData, RingBuf};
 use bytes::Bytes;
 use netsec_common::config::{Config, Control};
-use netsec_common::engine::set_index;
-use netsec_common::flow::{FlowRecord, FlowSet};
+use netsec_common::flow::{FlowRecord, FlowSet, Place};
 use netsec_common::ledger::{Row, Snapshot};
 use netsec_common::packet::FlowKey;
 use netsec_common::sample::{SampleHeader, Sampling};
@@ -122,7 +121,7 @@ impl KernelEngine {
     /// As [`Self::read`].
     pub fn read_flow(&mut self, key: &FlowKey, sink: &mut impl Sink) -> Result<(), KernelError> {
         let config = self.config;
-        let first = usize::try_from(set_index(key, &config)).unwrap_or(usize::MAX);
+        let first = usize::try_from(Place::of(key, &config).set).unwrap_or(usize::MAX);
         let sets_per_cpu = usize::try_from(config.set_mask).unwrap_or(usize::MAX) + 1;
         let cpus = usize::try_from(config.cpus).unwrap_or_default();
         self.read_sets((0..cpus).map(|cpu| first + cpu * sets_per_cpu), sink)

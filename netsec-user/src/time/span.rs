@@ -4,17 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, SpanRelativeTo};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time, in text `5s`, `200ms`, `1m 30s`, `24h`; a bare number is seconds.
+/// A length of time, in text `5s`, `200ms`, `1m 30s`, `24h`, `7d`; a bare number is seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeSpan(Duration);
 
 /// A text that is no length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration such as 5s, 200ms or 1m")]
+#[error("not a duration such as 5s, 200ms, 1m or 7d")]
 pub struct NotATimeSpan;
 
 impl TimeSpan {
@@ -44,7 +44,9 @@ impl FromStr for TimeSpan {
         if let Ok(seconds) = text.parse::<u32>() {
             return Ok(Self::from_secs(seconds.into()));
         }
-        let signed = text.parse::<SignedDuration>().ok();
+        let days = SpanRelativeTo::days_are_24_hours();
+        let span = text.parse::<jiff::Span>().ok();
+        let signed = span.and_then(|span| span.to_duration(days).ok());
         let duration = signed.and_then(|signed| Duration::try_from(signed).ok());
         duration.map(Self).ok_or(NotATimeSpan)
     }
@@ -102,7 +104,9 @@ mod tests {
         assert_eq!(parsed("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(parsed("1m 30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parsed("0"), Ok(Duration::ZERO));
-        for wrong in ["", "-5s", "soon", "5 parsecs"] {
+        assert_eq!(parsed("1d 1h"), Ok(Duration::from_secs(90_000)));
+        assert_eq!(parsed("1w"), Ok(Duration::from_secs(604_800)));
+        for wrong in ["", "-5s", "-1d", "soon", "1 month", "5 parsecs"] {
             assert_eq!(parsed(wrong), Err(NotATimeSpan), "{wrong}");
         }
     }

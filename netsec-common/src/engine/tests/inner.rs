@@ -5,7 +5,7 @@ use alloc::string::String;
 use super::*;
 use crate::block::Prefix;
 use crate::fixtures::{TunnelCase, deep_tunnel, tunnel_cases};
-use crate::flow::SlotSnapshot;
+use crate::flow::{Place, SlotSnapshot};
 use crate::packet::{Tunnel, TunnelKind};
 
 fn tunnel_case(name: &str) -> TunnelCase {
@@ -171,7 +171,7 @@ pub(super) fn all() -> Snapshot {
     // A table that has the frame's set, but not that of what is inside.
     for case in tunnel_cases() {
         let mut rig = Rig::looking_inside(8);
-        let set = set_index(&case.outer.key.unwrap(), &rig.config);
+        let set = Place::of(&case.outer.key.unwrap(), &rig.config).set;
         rig.table.sets.truncate(usize::try_from(set).unwrap() + 1);
         rig.run(&case.outer, Ticks(1));
         let counters = rig.counters();

@@ -145,7 +145,13 @@ fn bytes_of(counter: Counter) -> Counter {
     all.find(|other| other.name() == name).unwrap()
 }
 
-fn insert(blocks: &Blocks, list: List, prefix: Prefix, action: Action, expires: Option<BlockTime>) {
+pub(super) fn insert(
+    blocks: &Blocks,
+    list: List,
+    prefix: Prefix,
+    action: Action,
+    expires: Option<BlockTime>,
+) {
     let entry = BlockEntry {
         key: BlockKey {
             list,

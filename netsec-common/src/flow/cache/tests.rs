@@ -38,7 +38,15 @@ impl Bench {
             bytes,
             tcp_flags,
         };
-        account(&self.table, 0, &key(flow), seen, self.idle_ticks, &self.row).unwrap()
+        account(
+            &self.table,
+            FIRST,
+            &key(flow),
+            seen,
+            self.idle_ticks,
+            &self.row,
+        )
+        .unwrap()
     }
 
     /// Checks that exactly these counters moved since the last call.
@@ -74,6 +82,13 @@ impl Bench {
     }
 }
 
+/// The first way of the first set.
+const FIRST: Place = in_set(0);
+
+const fn in_set(set: u32) -> Place {
+    Place { set, way: 0 }
+}
+
 fn key(flow: u16) -> FlowKey {
     let source: SocketAddr = ([192, 0, 2, 1], flow).into();
     let destination: SocketAddr = ([192, 0, 2, 2], 443).into();
@@ -106,6 +121,25 @@ fn a_new_flow_takes_a_free_slot() {
         })
     );
     assert_eq!(bench.slot(1), None);
+}
+
+/// From the way that the hash names on and round, whichever is free.
+#[test]
+fn a_new_flow_takes_the_free_slot_next_to_its_own_way() {
+    let bench = Bench::new();
+    let seen = Observation {
+        now: Ticks(1),
+        bytes: 60,
+        tcp_flags: 0,
+    };
+    for (flow, way, taken) in [(0, 2, 2), (1, 2, 3), (2, 3, 0), (3, 3, 1)] {
+        let place = Place { set: 0, way };
+        for packets in 1..3 {
+            let result = account(&bench.table, place, &key(flow), seen, 0, &bench.row);
+            assert_eq!(result, Ok(packets));
+        }
+        assert_eq!(bench.slot(taken).unwrap().key, key(flow));
+    }
 }
 
 #[test]
@@ -206,7 +240,7 @@ fn the_record_leaves_before_the_slot_changes() {
             bytes: 1,
             tcp_flags,
         };
-        account(&table, 0, &key(flow), seen, 100, &row).unwrap();
+        account(&table, FIRST, &key(flow), seen, 100, &row).unwrap();
     }
     let reasons: Vec<_> = table
         .0
@@ -267,7 +301,7 @@ fn a_set_that_does_not_exist_is_said_and_nothing_else_counted() {
         bytes: 1,
         tcp_flags: 0,
     };
-    let result = account(&bench.table, 1, &key(0), seen, 0, &bench.row);
+    let result = account(&bench.table, in_set(1), &key(0), seen, 0, &bench.row);
     assert_eq!(result, Err(Counter::NoFlowSet));
     bench.moved(&[]);
 }
@@ -294,7 +328,7 @@ fn slot_numbers_never_overflow() {
     };
     for flow in 0..5 {
         assert_eq!(
-            account(&table, u32::MAX, &key(flow), seen, 0, &Row::new()),
+            account(&table, in_set(u32::MAX), &key(flow), seen, 0, &Row::new()),
             Ok(1)
         );
     }

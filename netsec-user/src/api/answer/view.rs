@@ -36,10 +36,15 @@ pub(super) fn view(desk: &Desk<'_>, decision: &Decision) -> DecisionView {
         id: decision.id,
         time_ns: decision.time.as_ns(),
         what: format!(
-            "{}{} ({})",
+            "{}{} ({}{})",
             decision.kind,
             about.unwrap_or_default(),
-            decision.narrowing
+            decision.narrowing,
+            if decision.is_trial {
+                "; a trial, nothing was dropped for it"
+            } else {
+                ""
+            }
         ),
         actor: decision.actor.clone(),
         reason: decision.reason.clone(),

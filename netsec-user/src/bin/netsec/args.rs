@@ -334,7 +334,7 @@ fn ring_kib(text: &str) -> Result<u32, String> {
     }
 }
 
-/// `5s`, `1m 30s`, `200ms`, `2h`; a bare number is seconds.
+/// `5s`, `1m 30s`, `200ms`, `2h`, `7d`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, NotATimeSpan> {
     text.parse().map(TimeSpan::get)
 }

@@ -95,12 +95,19 @@ impl Book {
         events
     }
 
-    /// How often this prefix was blocked since a point in time.
-    pub(in crate::decide) fn offences(&self, prefix: Prefix, since: WallTime) -> u32 {
+    /// How often this prefix was blocked since a point in time, trials counted or not.
+    pub(in crate::decide) fn offences(
+        &self,
+        prefix: Prefix,
+        since: WallTime,
+        with_trials: bool,
+    ) -> u32 {
         let journal = self.journal.as_ref();
-        let recorded = journal.and_then(|journal| journal.offences(prefix, since).ok());
+        let recorded =
+            journal.and_then(|journal| journal.offences(prefix, since, with_trials).ok());
         let waiting = self.pending.iter().filter(|decision| {
-            decision.kind == "block" && decision.prefix == Some(prefix) && decision.time >= since
+            let counts = decision.kind == "block" && (with_trials || !decision.is_trial);
+            counts && decision.prefix == Some(prefix) && decision.time >= since
         });
         let waiting = u32::try_from(waiting.count()).unwrap_or(u32::MAX);
         recorded.unwrap_or_default().saturating_add(waiting)

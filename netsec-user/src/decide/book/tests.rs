@@ -30,6 +30,8 @@ fn what_an_earlier_guard_protected_does_not_stay_allowed() {
         },
         is_confirmed: true,
         later: None,
+        is_automatic: false,
+        is_trial: false,
     };
     drop(earlier);
 

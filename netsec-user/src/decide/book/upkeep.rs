@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
-use netsec_common::block::{BlockKey, List, Prefix};
+use netsec_common::block::{BlockKey, List, Mode, Prefix};
 
 use super::{Book, GUARD, events, guard_block};
 use crate::block::{Block, BlockState, Enforcer};
@@ -31,6 +31,17 @@ pub enum Drift {
     Differs,
 }
 
+/// What became of blocks at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Put into the table, from the journal.
+    pub restored: usize,
+    /// Found in the table only, and kept.
+    pub adopted: usize,
+    /// Made while nothing was dropped, and so not enforced.
+    pub discarded: usize,
+}
+
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verification {
@@ -42,10 +53,12 @@ pub struct Verification {
 
 impl Book {
     /// Puts all that is wanted into the table at the start, and takes over what the table holds that
-    /// nobody knows of: a block in force is never lost for want of its record. Gives how many were put
-    /// in, and how many taken over.
-    pub fn restore(&mut self, table: &mut dyn Enforcer, now: WallTime) -> (usize, usize) {
+    /// nobody knows of: a block in force is never lost for want of its record. What was made while
+    /// nothing was dropped is discarded when `mode`, which is to hold from here on, drops.
+    pub fn restore(&mut self, table: &mut dyn Enforcer, mode: Mode, now: WallTime) -> Restored {
         let mut adopted: Vec<(Wanted, Option<BlockState>)> = Vec::new();
+        // As long as the earlier netsec dropped nothing, this did not either.
+        let was_trial = table.mode() != Mode::Enforce;
         let wanted = &self.wanted;
         table.visit(&mut |state| {
             let block = state.block;
@@ -55,20 +68,12 @@ impl Book {
                     block,
                     is_confirmed: true,
                     later: block.until,
+                    is_automatic: false,
+                    is_trial: was_trial && block.key.list == List::Block,
                 };
                 adopted.push((entry, Some(*state)));
             }
         });
-        self.expire(table, now);
-        let mut restored = 0;
-        for entry in self.wanted.values() {
-            if table
-                .get(&entry.block.key)
-                .is_none_or(|s| differs(&entry.block, &s))
-            {
-                restored += usize::from(table.insert(&entry.block).is_ok());
-            }
-        }
         let entries: Vec<Wanted> = adopted.iter().map(|(entry, _)| *entry).collect();
         for entry in &entries {
             self.last_id = self.last_id.max(entry.block.decision_id);
@@ -81,7 +86,37 @@ impl Book {
             let written = journal.want(&entries, &said);
             self.note(written);
         }
-        (restored, entries.len())
+        self.expire(table, now, usize::MAX);
+        let discarded = match mode {
+            Mode::Enforce => self.discard_trials(table, now),
+            Mode::Detect | Mode::DryRun => 0,
+        };
+        let mut restored = 0;
+        for entry in self.wanted.values() {
+            if table
+                .get(&entry.block.key)
+                .is_none_or(|s| differs(&entry.block, &s))
+            {
+                restored += usize::from(table.insert(&entry.block).is_ok());
+            }
+        }
+        Restored {
+            restored,
+            adopted: entries.len(),
+            discarded,
+        }
+    }
+
+    /// Takes back what was made while nothing was dropped: from here on it would be.
+    pub(in crate::decide) fn discard_trials(
+        &mut self,
+        table: &mut dyn Enforcer,
+        now: WallTime,
+    ) -> usize {
+        let trials = self.wanted.values().filter(|entry| entry.is_trial);
+        let keys: Vec<BlockKey> = trials.map(|entry| entry.block.key).collect();
+        self.take(table, &keys, EventKind::Discarded, ACTOR, now)
+            .len()
     }
 
     /// Keeps the guard's addresses on the kernel's allowlist.
@@ -111,7 +146,7 @@ impl Book {
     /// What is due every second: ends what is over, compares a part of the table, and tries a journal
     /// again that could not be written.
     pub fn tick(&mut self, table: &mut dyn Enforcer, now: WallTime) {
-        self.expire(table, now);
+        self.expire(table, now, SLICE);
         self.repair(table, now);
         if self.trouble.is_some() {
             self.catch_up();
@@ -147,7 +182,9 @@ impl Book {
     }
 
     /// Takes out what is over, with the counts that the table had.
-    fn expire(&mut self, table: &mut dyn Enforcer, now: WallTime) {
+    ///
+    /// The table knows what it held; so many entries are looked at for what it did not.
+    fn expire(&mut self, table: &mut dyn Enforcer, now: WallTime, count: usize) {
         let mut over: Vec<(Wanted, Option<BlockState>)> = Vec::new();
         let mut seen = BTreeSet::new();
         table.reap(now, &mut |state| {
@@ -163,7 +200,7 @@ impl Book {
             }
         });
         let is_over = |wanted: &&Wanted| wanted.block.until.is_some_and(|until| until <= now);
-        let missed = self.slice().filter(is_over);
+        let missed = self.slice(count).filter(is_over);
         over.extend(
             missed
                 .filter(|wanted| !seen.contains(&wanted.block.key))
@@ -190,15 +227,15 @@ impl Book {
     }
 
     /// The entries that the upkeep is at.
-    fn slice(&self) -> impl Iterator<Item = &Wanted> {
+    fn slice(&self, count: usize) -> impl Iterator<Item = &Wanted> {
         let start = self.cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.wanted.range((start, Bound::Unbounded));
-        entries.take(SLICE).map(|(_, wanted)| wanted)
+        entries.take(count).map(|(_, wanted)| wanted)
     }
 
     /// Puts back what the table lost.
     fn repair(&mut self, table: &mut dyn Enforcer, now: WallTime) {
-        let slice: Vec<Wanted> = self.slice().copied().collect();
+        let slice: Vec<Wanted> = self.slice(SLICE).copied().collect();
         self.cursor = slice
             .last()
             .filter(|_| slice.len() == SLICE)

@@ -14,6 +14,8 @@ struct InForce {
     id: u64,
     /// Whether it only slows down.
     is_limit: bool,
+    /// Whether it was made while nothing was dropped.
+    is_trial: bool,
 }
 
 impl Desk<'_> {
@@ -28,14 +30,17 @@ impl Desk<'_> {
     pub fn decide(&mut self, evidence: &Evidence) -> Result<Ruling, DeskError> {
         let source = evidence.source.to_canonical();
         let prefix = Prefix::host(source);
+        let is_trial = self.is_trial(List::Block);
         let standing = self.in_force(prefix);
         let limited = match standing {
             None => None,
+            // A dry run does not change what is enforced.
             Some(InForce {
                 prefix,
                 id,
                 is_limit,
-            }) if !is_limit => {
+                is_trial: was_trial,
+            }) if !is_limit || is_trial && !was_trial => {
                 return Err(DeskError::Standing { prefix, id });
             }
             Some(limit) => Some(limit),
@@ -53,7 +58,7 @@ impl Desk<'_> {
         }
         let since = self.now.plus_ns(-settings.forget_after.as_ns());
         // A limit that becomes a block is one offence, of which more is known.
-        let before = self.state.book.offences(prefix, since);
+        let before = self.state.book.offences(prefix, since, is_trial);
         let offences = before.saturating_sub(u32::from(limited.is_some()));
         let automatic = self.state.book.automatic();
         self.state
@@ -102,12 +107,12 @@ impl Desk<'_> {
                 prefix,
                 narrowing: Narrowing::Any,
             };
-            let wanted = self.state.book.get(&key)?;
-            let is_live = wanted.block.until.is_none_or(|until| until > self.now);
-            is_live.then(|| InForce {
+            let wanted = self.live(&key)?;
+            Some(InForce {
                 prefix,
                 id: wanted.block.decision_id,
                 is_limit: wanted.block.action != Action::Drop,
+                is_trial: wanted.is_trial,
             })
         });
         // A limit somewhere does not hide a block elsewhere.

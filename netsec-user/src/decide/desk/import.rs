@@ -22,9 +22,10 @@ impl Desk<'_> {
             narrowing: action_name(action(request)),
             until,
             undo: format!("netsec {} del --decision {id}", verb(list)),
+            is_trial: self.is_trial(list),
             ..Decision::default()
         };
-        self.state.book.put(self.table, decision, &[], false);
+        self.state.book.put(self.table, decision, &[]);
         id
     }
 
@@ -40,13 +41,17 @@ impl Desk<'_> {
             id,
             ..Imported::default()
         };
+        let is_trial = self.is_trial(list);
         let mut wanted = Vec::new();
         let mut places = Vec::new();
         for (place, (prefix, lifetime)) in part.iter().enumerate() {
-            if list == List::Block
-                && let Err(refusal) = self.state.guard.check(*prefix, request.force)
-            {
-                imported.refused.push((place, refusal.to_string()));
+            let key = BlockKey {
+                list,
+                prefix: *prefix,
+                narrowing: request.narrowing,
+            };
+            if let Err(error) = self.admit(&key, request.force) {
+                imported.refused.push((place, error.to_string()));
                 continue;
             }
             let until = lifetime
@@ -55,17 +60,15 @@ impl Desk<'_> {
             places.push(place);
             wanted.push(Wanted {
                 block: Block {
-                    key: BlockKey {
-                        list,
-                        prefix: *prefix,
-                        narrowing: request.narrowing,
-                    },
+                    key,
                     action: action(request),
                     decision_id: id,
                     until,
                 },
                 is_confirmed: true,
                 later: until,
+                is_automatic: false,
+                is_trial,
             });
         }
         if request.is_dry_run {

@@ -67,6 +67,18 @@ pub enum DeskError {
         /// The decision in force.
         id: u64,
     },
+    /// A dry run does not change what is enforced.
+    #[error(
+        "{prefix} is blocked already, by decision {id}, which was made to be enforced: what is decided \
+         while nothing is dropped does not take its place\n\
+         try: netsec block del {prefix} first"
+    )]
+    Enforced {
+        /// What was to be blocked.
+        prefix: Prefix,
+        /// The decision in force.
+        id: u64,
+    },
     /// No such thing.
     #[error("{0}")]
     Unknown(String),

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use netsec_common::packet::{Vlan, protocol};
@@ -10,12 +11,14 @@ use crate::event::FlowDelta;
 use crate::hook::HookId;
 use crate::source::blocks::HostBlocks;
 
+mod restart;
+
 const SOURCE: &str = "203.0.113.9";
 
 const SYN_ACK: u8 = 0x12;
 const PSH: u8 = 0x08;
 
-/// A desk without a journal, over a table in memory.
+/// A desk, over a table in memory.
 struct Bench {
     state: State,
     table: HostEnforcer,
@@ -28,6 +31,11 @@ struct Bench {
 
 impl Bench {
     fn new(settings: DecideSettings) -> Self {
+        Self::open(None, settings)
+    }
+
+    /// With the journal in a directory.
+    fn open(state: Option<&Path>, settings: DecideSettings) -> Self {
         let hour = Duration::from_secs(3600);
         let timeouts = Timeouts {
             idle: hour,
@@ -36,7 +44,7 @@ impl Bench {
             connections_max: 1000,
         };
         Self {
-            state: State::new(Book::open(None), Policy { settings }),
+            state: State::new(Book::open(state), Policy { settings }),
             table: HostEnforcer::new(HostBlocks::new(1024)),
             connections: ConnectionTable::new(timeouts, [7; 10]),
             handshakes: Handshakes::default(),
@@ -63,6 +71,29 @@ impl Bench {
 
     fn decide(&mut self, source: &str, proof: Proof) -> Result<Ruling, DeskError> {
         self.desk().decide(&evidence(source, proof))
+    }
+
+    /// As the next netsec does on this state, in this mode.
+    fn start(state: &Path, settings: DecideSettings, mode: Mode, now: WallTime) -> Self {
+        let mut bench = Self::open(Some(state), settings);
+        bench.now = now;
+        let book = &mut bench.state.book;
+        book.restore(&mut bench.table, mode, now);
+        bench.table.set_mode(mode);
+        bench
+    }
+
+    /// The addresses on the blocklist of the table, each with its decision.
+    fn blocked(&self) -> Vec<(String, u64)> {
+        let mut found = Vec::new();
+        self.table.visit(&mut |state| {
+            let (key, id) = (state.block.key, state.block.decision_id);
+            if key.list == List::Block {
+                found.push((key.prefix.to_string(), id));
+            }
+        });
+        found.sort();
+        found
     }
 
     /// Lets time go by.

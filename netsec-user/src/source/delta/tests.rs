@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use netsec_common::flow::{FlowTable, Observation, account};
+use netsec_common::flow::{FlowTable, Observation, Place, account};
 use netsec_common::ledger::{Counter, Row};
 use netsec_common::packet::{Vlan, protocol};
 use netsec_common::sample::Delivery;
@@ -105,7 +105,11 @@ fn account_one(table: &Table, row: &Row, flow: u16, now: u32, bytes: u32, tcp_fl
         bytes,
         tcp_flags,
     };
-    account(table, u32::from(flow % 2), &key(flow), seen, 0, row).unwrap();
+    let place = Place {
+        set: u32::from(flow % 2),
+        way: 0,
+    };
+    account(table, place, &key(flow), seen, 0, row).unwrap();
 }
 
 fn key(flow: u16) -> FlowKey {

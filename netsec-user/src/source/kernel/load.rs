@@ -7,7 +7,6 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use log::Log;
-use netsec_common::ABI_VERSION;
 use netsec_common::config::{Config, Control, WATCHED_MAX};
 use netsec_common::flow::FlowSet;
 use netsec_common::ledger::{Row, Snapshot};
@@ -151,13 +150,8 @@ impl KernelEngine {
         let cpus = cpus()?;
         let engine = &settings.engine;
         let sets_per_cpu = engine.sets_per_cpu(if purpose.is_replay { 1 } else { cpus });
-        let config = Config {
-            abi_version: ABI_VERSION,
-            set_mask: sets_per_cpu - 1,
-            cpus,
-            watched: purpose.watched,
-            hash_keys: engine.hash_keys,
-        };
+        let (watched, keys) = (purpose.watched, engine.hash_keys);
+        let config = Config::new(sets_per_cpu - 1, cpus, watched, keys);
         let mut ebpf = load_object(object, &config, settings.kernel_log, &purpose.blocks)?;
         let rings = |ebpf: &mut Ebpf, name, bytes| create_rings(ebpf, name, cpus, bytes);
         let (records_bytes, packets_bytes) = settings.ring_bytes(cpus);

@@ -1,9 +1,7 @@
 //! A capture through the loaded program, with the capture's own clock.
 
-use netsec_common::ABI_VERSION;
 use netsec_common::config::{Config, WATCHED_MAX};
-use netsec_common::engine::set_index;
-use netsec_common::flow::{FlowRecord, FlowSet};
+use netsec_common::flow::{FlowRecord, FlowSet, Place};
 use netsec_common::ledger::{Row, Snapshot, Untold};
 use netsec_common::packet::{FlowKey, Frame, Start, layers, parse};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -91,13 +89,7 @@ impl KernelReplay {
         let sets = settings.sets_per_cpu(1);
         let replay = Self {
             engine,
-            config: Config {
-                abi_version: ABI_VERSION,
-                set_mask: sets - 1,
-                cpus: 1,
-                watched: [0; WATCHED_MAX],
-                hash_keys: settings.hash_keys,
-            },
+            config: Config::new(sets - 1, 1, [0; WATCHED_MAX], settings.hash_keys),
             cpu,
             changes: Changes::new(sets as usize),
             reader: CaptureReader::new(hook, sets as usize, Scan::All),
@@ -174,7 +166,7 @@ impl KernelReplay {
             start: frame.start,
             counted_before: false,
         };
-        let touch = |key: &FlowKey| self.changes.touch(set_index(key, &self.config));
+        let touch = |key: &FlowKey| self.changes.touch(Place::of(key, &self.config).set);
         if !self.inner {
             if let Ok(packet) = parse(&frame, &Untold) {
                 touch(&packet.key);

@@ -176,8 +176,15 @@ proptest! {
                 Step::Packet { flow, set, later, bytes, tcp_flags } => {
                     now = Ticks(now.0.wrapping_add_signed(later.into()));
                     let seen = Observation { now, bytes, tcp_flags };
-                    let packets =
-                        account(&model.table, set, &key(flow), seen, idle_ticks, &model.row);
+                    let way = u32::from(flow) % 4;
+                    let packets = account(
+                        &model.table,
+                        Place { set, way },
+                        &key(flow),
+                        seen,
+                        idle_ticks,
+                        &model.row,
+                    );
                     prop_assert!(packets.unwrap() >= 1);
                     add(&mut model.given, set, key(flow), 1, bytes.into());
                 }
