@@ -94,7 +94,9 @@ fn mean_quality(set: &Labelled) -> anyhow::Result<[f64; 4]> {
         };
         let forest = Forest::grow(set.rows.view(), &parameters, threads)?;
         let scores = forest.scores(judged_rows.view(), threads);
-        let labels = judged.iter().map(|row| set.labels[*row]);
+        let labels = judged
+            .iter()
+            .filter_map(|row| set.labels.get(*row).copied());
         let scored: Vec<_> = scores.into_iter().zip(labels).collect();
         let quality = Quality::of(&scored).context("a set has both labels")?;
         let precision =
