@@ -13,8 +13,9 @@ use netsec_common::engine::{Engine, Verdict, process_known_v4, process_known_v6}
 use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes as _, Start};
 use netsec_common::ticks::Ticks;
 
+use crate::blocks::{Blocks, Filter, block_time};
 use crate::inner::{Hook, Receiving, Sending};
-use crate::maps::{self, Blocks, Cpu, Filter};
+use crate::maps::{self, Cpu};
 use crate::packet::FrameBytes;
 
 /// `TC_ACT_UNSPEC` of `linux/pkt_cls.h`, also `TCX_NEXT`: the next program decides.
@@ -124,7 +125,7 @@ extern "C" fn netsec_any(ctx: *mut xdp_md) -> u32 {
 fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let frame = received(&bytes);
-    let Some(now) = maps::block_time() else {
+    let Some(now) = block_time() else {
         return XDP_PASS;
     };
     let blocks = Blocks {
