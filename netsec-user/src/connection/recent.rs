@@ -85,18 +85,13 @@ impl RecentTraffic {
     fn slice(&mut self, time: WallTime) -> Option<&mut Slice> {
         let is_over = |slice: &Slice| time.since(slice.start) >= SLICE;
         if self.slices.first().is_none_or(is_over) {
-            let recycled = if self.slices.len() >= SLICES {
-                self.slices.pop()
-            } else {
-                None
-            };
-            let mut pairs = recycled.map(|slice| slice.pairs).unwrap_or_default();
-            pairs.clear();
+            // The room of an old slice is given back: a flood would leave each with room for its pairs.
+            self.slices.truncate(SLICES - 1);
             self.slices.insert(
                 0,
                 Slice {
                     start: time,
-                    pairs,
+                    pairs: IndexMap::new(),
                     bytes: 0,
                     is_partial: false,
                 },
