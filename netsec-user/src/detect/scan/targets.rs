@@ -1,6 +1,8 @@
 //! What one source tried: the last targets with their times, and how many there were at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use netsec_common::packet::{FlowKey, protocol};
 
 use super::super::bounded::Kept;
 use super::super::distinct::Distinct;
@@ -18,7 +20,8 @@ pub(super) struct Seen {
     pub(super) time: WallTime,
     pub(super) technique: Technique,
     pub(super) outcome: Option<Outcome>,
-    pub(super) proven: bool,
+    /// The connection, if it shows that the source is no forgery.
+    pub(super) proof: Option<FlowKey>,
     pub(super) packets: u64,
 }
 
@@ -34,7 +37,8 @@ pub(super) struct Targets {
     pub(super) refused: u64,
     pub(super) silent: u64,
     pub(super) successes: u64,
-    pub(super) proven: bool,
+    /// The first probe that showed that the source is no forgery.
+    pub(super) proof: Option<FlowKey>,
     /// Bit n for the nth of all techniques.
     techniques: u16,
 }
@@ -52,7 +56,7 @@ impl Targets {
             refused: 0,
             silent: 0,
             successes: 0,
-            proven: false,
+            proof: None,
             techniques: 0,
         }
     }
@@ -80,16 +84,33 @@ impl Targets {
         self.packets += seen.packets;
         self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
         self.silent += u64::from(seen.outcome == Some(Outcome::Silent));
-        self.proven |= seen.proven;
+        self.proof = self.proof.or(seen.proof);
         let at = Technique::ALL
             .iter()
             .position(|known| *known == seen.technique);
         self.techniques |= 1 << at.unwrap_or_default();
     }
 
-    pub(super) const fn succeed(&mut self, proven: bool) {
+    pub(super) const fn succeed(&mut self) {
         self.successes += 1;
-        self.proven |= proven;
+    }
+
+    /// Takes a look at an open port as proof of the source. True when it is the first, of a scan that
+    /// goes on: within the window it has not ended.
+    pub(super) fn prove(&mut self, glance: FlowKey, now: WallTime, window: TimeSpan) -> bool {
+        let is_new = self.proof.is_none() && now.ns_since(self.last) <= window.as_ns();
+        if is_new {
+            self.proof = Some(glance);
+        }
+        is_new
+    }
+
+    /// The TCP connection that shows that the source is no forgery.
+    pub(super) fn handshake(&self) -> Option<String> {
+        let key = self.proof.filter(|key| key.protocol() == protocol::TCP)?;
+        let from = SocketAddr::new(key.source(), key.source_port());
+        let to = SocketAddr::new(key.destination(), key.destination_port());
+        Some(format!("{from} > {to}"))
     }
 
     /// Different targets in a window that ends now, up to [`RECENT`].
