@@ -21,6 +21,7 @@ mod path;
 mod quality;
 mod random;
 mod ranked;
+mod strata;
 mod text;
 mod tree;
 mod walk;
@@ -38,6 +39,7 @@ use self::path::{average_path_length, depth_limit};
 pub(crate) use self::random::Random;
 use self::random::Seeds;
 use self::ranked::RankedForest;
+use self::strata::{Draws, strata};
 use self::tree::Tree;
 
 /// How a forest is grown.
@@ -116,11 +118,12 @@ impl Forest {
         let sample_size = parameters.sample_size.min(available);
         let limits: Vec<Limits> = rows.axis_iter(Axis(1)).map(Limits::of).collect();
         let mut trees = seedlings(parameters, sample_size);
-        let grow = |(seed, tree): &mut (u64, Tree)| {
-            let mut random = Random::new(*seed);
+        let grow = |seedling: &mut Seedling| {
+            let mut random = Random::new(seedling.seed);
             let chosen = grow::sample(&mut random, rows.nrows(), sample_size as usize);
             let shape = (scale(sample_size), depth_limit(sample_size));
-            Grower::new(tree, random, shape, rows, &chosen, &limits).grow();
+            let random = (random, seedling.draws);
+            Grower::new(&mut seedling.tree, random, shape, rows, &chosen, &limits).grow();
         };
         let share = trees.len().div_ceil(threads.get());
         thread::scope(|scope| {
@@ -129,7 +132,7 @@ impl Forest {
             }
         });
         let missing = limits.iter().map(Limits::missing).collect();
-        let trees = trees.into_iter().map(|(_, tree)| tree).collect();
+        let trees = trees.into_iter().map(|seedling| seedling.tree).collect();
         Ok(Self::of_trees(sample_size, missing, trees))
     }
 
@@ -267,12 +270,25 @@ fn check(rows: ArrayView2<'_, f64>, parameters: &Parameters) -> Result<(), GrowE
     Ok(())
 }
 
-/// Trees that are not grown yet, each with its seed.
-fn seedlings(parameters: &Parameters, sample_size: u32) -> Vec<(u64, Tree)> {
+/// A tree that is not grown yet, and all that is random in it.
+#[derive(Debug)]
+struct Seedling {
+    seed: u64,
+    draws: Draws,
+    tree: Tree,
+}
+
+fn seedlings(parameters: &Parameters, sample_size: u32) -> Vec<Seedling> {
     let depth = depth_limit(sample_size).max(ranked::DEPTH);
     let mut seeds = Seeds::new(parameters.seed);
-    (0..parameters.trees)
-        .map(|_| (seeds.next(), Tree::new(depth)))
+    let mut random = Random::new(seeds.next());
+    strata(&mut random, parameters.trees as usize)
+        .into_iter()
+        .map(|draws| Seedling {
+            seed: seeds.next(),
+            draws,
+            tree: Tree::new(depth),
+        })
         .collect()
 }
 

@@ -3,22 +3,22 @@
 mod detecting;
 mod enforcing;
 mod logs;
+mod settings;
 mod showing;
 
 use std::io;
-use std::time::Duration;
 
 use netsec_common::ledger::Snapshot;
 
 pub use self::enforcing::DecisionCounts;
 use self::enforcing::Enforcing;
+pub use self::settings::PipelineSettings;
 use crate::anomaly::Traffic;
-use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic, Timeouts};
+use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic};
 use crate::correlate::Correlator;
 use crate::decide::DroppedPackets;
-use crate::detect::{DetectSettings, Detectors};
+use crate::detect::Detectors;
 use crate::event::{FlowDelta, Sample, Sink};
-use crate::filter::Filter;
 use crate::finding::Severity;
 use crate::hook::{Hook, HookId};
 use crate::log::{LogError, LogReader};
@@ -28,34 +28,6 @@ use crate::time::WallTime;
 
 /// Activities of connections that are gone, after which the detectors are told at once.
 const ACTIVITIES_MAX: usize = 1 << 16;
-
-/// What the pipeline lets through, and when it sums up.
-#[derive(Clone, Debug)]
-pub struct PipelineSettings {
-    /// Which packets and connections are of interest.
-    pub filter: Filter,
-    /// When connections end, and how many are kept.
-    pub timeouts: Timeouts,
-    /// Keys of the connection table's hash.
-    pub hash_keys: [u32; 10],
-    /// Time between two summaries; `None` for a last one only.
-    pub interval: Option<Duration>,
-    /// Addresses and services in a summary.
-    pub top: usize,
-    /// Packets after which to stop.
-    pub packet_limit: Option<u64>,
-    /// Whether packets are written.
-    pub packets: bool,
-    /// Whether connection records are written.
-    pub connections: bool,
-    /// What the detectors look for; `None` switches them off.
-    pub detect: Option<DetectSettings>,
-    /// Whether the sources look into tunnels.
-    pub inner: bool,
-    /// Whether detectors and joined logs look into tunnels too, from where nothing may lead to a block:
-    /// whoever can send to a tunnel's end can write any addresses into it.
-    pub detect_inner: bool,
-}
 
 /// What a source knows of one hook at one moment.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,12 @@
 //! on the host, for tests without root.
 
 mod frame;
+#[cfg(test)]
+mod harmless;
 mod rulings;
 mod traffic;
+#[cfg(test)]
+mod variants;
 
 use std::io::{self, Cursor};
 use std::num::NonZeroUsize;
@@ -21,9 +25,7 @@ pub use self::rulings::rulings;
 use self::traffic::Traffic;
 pub use self::traffic::{EXFILTRATION_BYTES, Expected};
 use crate::anomaly::{self, LearnError, MisfitError, Model, TrafficSample};
-use crate::connection::Timeouts;
 use crate::detect::DetectSettings;
-use crate::filter::Filter;
 use crate::finding::{Finding, Kind};
 use crate::forest::Parameters;
 use crate::output::Output;
@@ -98,7 +100,10 @@ pub fn detectors(
     let attacks = Traffic::attacks(link, &settings);
     let traffic = anomaly::Traffic::new(&settings.anomaly, FIXED_HASH_KEYS, Some(model), None)?;
     let mut found = Vec::new();
-    let mut pipeline = Pipeline::new(pipeline_settings(Some(settings)), Findings(&mut found));
+    let mut pipeline = Pipeline::new(
+        PipelineSettings::of_findings(Some(settings)),
+        Findings(&mut found),
+    );
     pipeline.watch(traffic);
     play(through, &attacks, &mut pipeline)?;
     drop(pipeline);
@@ -126,7 +131,7 @@ fn learn(
     let sample = Some(TrafficSample::default());
     let traffic = anomaly::Traffic::new(&settings.anomaly, FIXED_HASH_KEYS, None, sample)?;
     let mut nothing = Vec::new();
-    let mut pipeline = Pipeline::new(pipeline_settings(None), Findings(&mut nothing));
+    let mut pipeline = Pipeline::new(PipelineSettings::of_findings(None), Findings(&mut nothing));
     pipeline.watch(traffic);
     play(through, &Traffic::ordinary(link), &mut pipeline)?;
     let sample = pipeline
@@ -196,27 +201,6 @@ fn anomaly_check(expected: &[Expected], found: &[Finding]) -> Check {
     check(&expected, found)
 }
 
-fn pipeline_settings(detect: Option<DetectSettings>) -> PipelineSettings {
-    PipelineSettings {
-        filter: Filter::everything(),
-        timeouts: Timeouts {
-            idle: IDLE_TIMEOUT,
-            active: Duration::ZERO,
-            closed: Duration::from_secs(2),
-            connections_max: 1 << 18,
-        },
-        hash_keys: FIXED_HASH_KEYS,
-        interval: None,
-        top: 0,
-        packet_limit: None,
-        packets: false,
-        connections: false,
-        detect,
-        inner: false,
-        detect_inner: false,
-    }
-}
-
 const fn engine_settings() -> EngineSettings {
     EngineSettings {
         slots: 1 << 14,
@@ -237,6 +221,17 @@ impl Output for Findings<'_> {
         self.0.push(finding.clone());
         Ok(())
     }
+}
+
+/// What the engine on the host finds in some traffic, without a model.
+#[cfg(test)]
+fn found_in(traffic: &Traffic, settings: &DetectSettings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let settings = PipelineSettings::of_findings(Some(settings.clone()));
+    let mut pipeline = Pipeline::new(settings, Findings(&mut found));
+    play(Through::Host, traffic, &mut pipeline).unwrap();
+    drop(pipeline);
+    found
 }
 
 #[cfg(test)]

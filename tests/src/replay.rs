@@ -10,7 +10,6 @@ use netsec_user::connection::Timeouts;
 use netsec_user::correlate::{CorrelateSettings, Correlator};
 use netsec_user::decide::{Policy, Rules};
 use netsec_user::detect::DetectSettings;
-use netsec_user::filter::Filter;
 use netsec_user::log::{Decoder, LogReader, Wanted};
 use netsec_user::output::{JsonLines, Output, Sensor, Style, Text};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
@@ -176,22 +175,19 @@ impl Play {
             inner: self.inner,
         };
         let settings = PipelineSettings {
-            filter: Filter::everything(),
             timeouts: Timeouts {
                 idle,
                 active: Duration::from_secs(300),
-                closed: Duration::from_secs(2),
-                connections_max: 1 << 20,
+                ..Timeouts::default()
             },
             hash_keys: self.hash_keys,
             interval: Some(self.interval),
             top: 5,
-            packet_limit: None,
             packets: true,
             connections: true,
-            detect: self.detect.clone(),
             inner: self.inner,
             detect_inner: self.inner,
+            ..PipelineSettings::of_findings(self.detect.clone())
         };
         let mut capture = Capture::open(file)?;
         let mut pipeline = Pipeline::new(settings, output);

@@ -9,7 +9,6 @@ use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::connection::Timeouts;
 use netsec_user::detect::DetectSettings;
-use netsec_user::filter::Filter;
 use netsec_user::hook::{Direction, Hook};
 use netsec_user::output::{JsonLines, Sensor};
 use netsec_user::pipeline::{HookReading, Pipeline, PipelineSettings};
@@ -23,22 +22,12 @@ use proptest::prelude::*;
 /// The detectors as they are by default, and nothing else.
 fn settings(idle: Duration) -> PipelineSettings {
     PipelineSettings {
-        filter: Filter::everything(),
         timeouts: Timeouts {
             idle,
             active: Duration::from_secs(300),
-            closed: Duration::from_secs(2),
-            connections_max: 1 << 18,
+            ..Timeouts::default()
         },
-        hash_keys: FIXED_HASH_KEYS,
-        interval: None,
-        top: 0,
-        packet_limit: None,
-        packets: false,
-        connections: false,
-        detect: Some(DetectSettings::default()),
-        inner: false,
-        detect_inner: false,
+        ..PipelineSettings::of_findings(Some(DetectSettings::default()))
     }
 }
 

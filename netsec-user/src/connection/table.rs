@@ -23,10 +23,22 @@ pub struct Timeouts {
     pub idle: Duration,
     /// Time open after which a partial record is written; zero is never.
     pub active: Duration,
-    /// Time without a packet after TCP was closed or reset.
+    /// Time without a packet after TCP was closed or reset, for stray ones.
     pub closed: Duration,
     /// Most connections kept. Beyond it the sixteenth that was quiet longest is written out.
     pub connections_max: usize,
+}
+
+impl Default for Timeouts {
+    /// A minute of silence, no partial records, two seconds after the end of TCP, a million connections.
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(60),
+            active: Duration::ZERO,
+            closed: Duration::from_secs(2),
+            connections_max: 1 << 20,
+        }
+    }
 }
 
 /// A connection that left the table, or a part of one.

@@ -16,6 +16,7 @@ use super::flood::Floods;
 use super::network::word;
 use super::sighting::Sighting;
 use crate::connection::{Activity, KeyHash, Outcome};
+use crate::time::TimeSpan;
 
 /// Sources of campaigns that are kept, to see that one of them goes through many hosts or ports.
 const SOURCES_MAX: usize = 1024;
@@ -68,7 +69,7 @@ impl Scans {
                 self.add(activity, &probe, context);
             }
         } else if activity.outcome == Some(Outcome::Conversation) {
-            self.succeed(activity);
+            self.succeed(activity, context);
         }
         if activity.is_glance() {
             self.prove(activity, context);
@@ -80,6 +81,7 @@ impl Scans {
         let key = &connection.key;
         let (source, host) = (key.source(), key.destination());
         let scan = &context.settings.scan;
+        let windows = windows(context);
         let seen = targets::Seen {
             time: connection.start,
             technique: probe.technique,
@@ -91,26 +93,26 @@ impl Scans {
         match probe.target {
             Target::Port(protocol, port) => {
                 let ports = self.vertical.entry((source, host, protocol), new);
-                ports.add(port.into(), host, &seen);
+                ports.add(port.into(), host, &seen, windows);
                 if ports.within(scan.slow_window, connection.start) >= scan.ports {
                     self.grown.insert(Grown::Vertical(source, host, protocol));
                 }
                 let hosts = self.horizontal.entry((source, protocol, port), new);
-                hosts.add(word(host), host, &seen);
+                hosts.add(word(host), host, &seen, windows);
                 if hosts.within(scan.slow_window, connection.start) >= scan.hosts {
                     self.grown.insert(Grown::Horizontal(source, protocol, port));
                 }
             }
             Target::Protocol(protocol) => {
                 let protocols = self.vertical.entry((source, host, 0), new);
-                protocols.add(protocol.into(), host, &seen);
+                protocols.add(protocol.into(), host, &seen, windows);
                 if protocols.within(scan.slow_window, connection.start) >= scan.protocols {
                     self.grown.insert(Grown::Vertical(source, host, 0));
                 }
             }
             Target::Host(protocol, kind) => {
                 let hosts = self.horizontal.entry((source, protocol, kind), new);
-                hosts.add(word(host), host, &seen);
+                hosts.add(word(host), host, &seen, windows);
                 if hosts.within(scan.slow_window, connection.start) >= scan.pings {
                     self.grown.insert(Grown::Horizontal(source, protocol, kind));
                 }
@@ -119,16 +121,17 @@ impl Scans {
     }
 
     /// A conversation speaks for a host that was under suspicion.
-    fn succeed(&mut self, activity: &Activity) {
+    fn succeed(&mut self, activity: &Activity, context: Context<'_>) {
+        let time = activity.connection.start;
         let key = &activity.connection.key;
         let (source, protocol) = (key.source(), key.protocol());
         let host = key.destination();
         if let Some(ports) = self.vertical.get_mut(&(source, host, protocol)) {
-            ports.succeed();
+            ports.succeed(time, windows(context));
         }
         let port = key.destination_port();
         if let Some(hosts) = self.horizontal.get_mut(&(source, protocol, port)) {
-            hosts.succeed();
+            hosts.succeed(time, windows(context));
         }
     }
 
@@ -162,4 +165,10 @@ impl Scans {
             sightings.extend(sighting);
         }
     }
+}
+
+/// The usual window, and the one for slow scans.
+const fn windows(context: Context<'_>) -> [TimeSpan; 2] {
+    let scan = &context.settings.scan;
+    [scan.window, scan.slow_window]
 }

@@ -173,17 +173,22 @@ impl Names {
         let like_data = length >= settings.length && entropy >= settings.entropy;
         let many = distinct >= settings.names as u64 && like_data;
         let odd = distinct >= settings.names_rare as u64 && rare >= settings.rare_share;
-        if !many && !odd {
+        let plain = distinct >= settings.names_any as u64;
+        if !many && !odd && !plain {
             return None;
         }
-        let high = many && rare >= settings.rare_share || distinct >= settings.high as u64;
+        let high = many && rare >= settings.rare_share
+            || (many || odd) && distinct >= settings.high as u64;
         let time = self.last.since(self.first);
         Some(Sighting {
             kind: Kind::TunnelDns,
             severity: if high {
                 Severity::High
-            } else {
+            } else if many || odd {
                 Severity::Medium
+            } else {
+                // A network of servers may have a name for each.
+                Severity::Low
             },
             attacker: (*client).into(),
             proven: false,

@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 
 use super::limits::Limits;
 use super::random::Random;
+use super::strata::{Draw, Draws};
 use super::tree::Tree;
 
 /// The sampled rows of one tree: `columns` values each, all finite.
@@ -11,6 +12,8 @@ use super::tree::Tree;
 pub(super) struct Grower<'a> {
     pub(super) tree: &'a mut Tree,
     random: Random,
+    /// Random numbers for the first splits.
+    draws: Draws,
     values: Vec<f64>,
     rows: usize,
     columns: usize,
@@ -41,7 +44,7 @@ impl<'a> Grower<'a> {
     /// A grower for `tree` over the given rows, of this scale and down to this level.
     pub(super) fn new(
         tree: &'a mut Tree,
-        random: Random,
+        (random, draws): (Random, Draws),
         (scale, limit): (f64, u32),
         training: ArrayView2<'_, f64>,
         rows: &[usize],
@@ -60,6 +63,7 @@ impl<'a> Grower<'a> {
         Self {
             tree,
             random,
+            draws,
             values,
             rows: rows.len(),
             columns,
@@ -82,7 +86,7 @@ impl<'a> Grower<'a> {
         let split = if rows.len() < 2 || level == self.limit {
             None
         } else {
-            self.choose(rows)
+            self.choose(node, rows)
         };
         let Some((feature, threshold)) = split else {
             self.tree.set_leaf(node, level, size, self.scale);
@@ -95,17 +99,22 @@ impl<'a> Grower<'a> {
         self.node(2 * node + 1, level + 1, right);
     }
 
-    fn choose(&mut self, rows: &[usize]) -> Option<(u16, f64)> {
+    fn choose(&mut self, node: usize, rows: &[usize]) -> Option<(u16, f64)> {
         let columns = u16::try_from(self.columns).unwrap_or(u16::MAX);
         self.candidates.clear();
         self.candidates.extend(0..columns);
+        let draw = self.draws.get(node).copied().unwrap_or_else(|| Draw {
+            feature: self.random.unit(),
+            threshold: self.random.unit(),
+        });
+        let mut drawn = place(draw.feature, self.candidates.len());
         while !self.candidates.is_empty() {
-            let drawn = self.random.below(self.candidates.len());
             let feature = self.candidates.swap_remove(drawn);
             let (low, high) = self.extremes(rows, feature);
             if low < high {
-                return Some((feature, self.between(low, high)));
+                return Some((feature, between(low, high, draw.threshold)));
             }
+            drawn = self.random.below(self.candidates.len());
         }
         None
     }
@@ -116,14 +125,6 @@ impl<'a> Grower<'a> {
             let value = self.value(*row, feature);
             (low.min(value), high.max(value))
         })
-    }
-
-    /// From `low` up to but without `high`, so that both sides of the split get rows. The middle
-    /// terms are halved because the difference of two finite numbers may not be finite.
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        let share = self.random.unit();
-        let at = 2.0 * (low / 2.0 + share * (high / 2.0 - low / 2.0));
-        if at >= low && at < high { at } else { low }
     }
 
     fn value(&self, row: usize, feature: u16) -> f64 {
@@ -145,9 +146,27 @@ impl<'a> Grower<'a> {
     }
 }
 
+/// The place in `0..count` that a share of the whole stands for; a share is less than 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no more than the count, and not negative"
+)]
+fn place(share: f64, count: usize) -> usize {
+    ((share * count as f64) as usize).min(count.saturating_sub(1))
+}
+
+/// From `low` up to but without `high`, so that both sides of the split get rows. The middle terms are
+/// halved because the difference of two finite numbers may not be finite.
+fn between(low: f64, high: f64, share: f64) -> f64 {
+    let at = 2.0 * (low / 2.0 + share * (high / 2.0 - low / 2.0));
+    if at >= low && at < high { at } else { low }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forest::strata::strata;
 
     #[test]
     fn a_sample_has_distinct_rows_and_each_is_as_likely() {
@@ -176,7 +195,7 @@ mod tests {
         let limits = [Limits::of(data.column(0))];
         Grower::new(
             &mut tree,
-            Random::new(1),
+            (Random::new(1), strata(&mut Random::new(2), 1)[0]),
             (1.0, 1),
             data.view(),
             &[0, 1],

@@ -92,7 +92,7 @@ fn known_scores_of_a_seed_stay() {
     let rows = cloud(512, 3);
     let scores = grow(&rows, 42).scores(rows.view(), threads(1));
     let shown: Vec<String> = [0, 1, 511].map(|row| format!("{:.6}", scores[row])).into();
-    assert_eq!(shown, ["0.485013", "0.397836", "0.838006"]);
+    assert_eq!(shown, ["0.479973", "0.400389", "0.841533"]);
 }
 
 #[test]

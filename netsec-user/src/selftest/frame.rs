@@ -82,6 +82,20 @@ impl Link {
         self.packet(from, to, IPV6_FRAGMENT, &payload)
     }
 
+    /// That a UDP port is closed, about the frame that asked.
+    #[cfg(test)]
+    pub(super) fn port_unreachable(self, from: IpAddr, to: IpAddr, asked: &[u8]) -> Vec<u8> {
+        let link_bytes = self.ethernet(0).len();
+        let (number, kind, code) = if self.ipv6 {
+            (protocol::ICMPV6, 1, 4)
+        } else {
+            (protocol::ICMP, 3, 3)
+        };
+        let mut message = vec![kind, code, 0, 0, 0, 0, 0, 0];
+        message.extend(asked.iter().skip(link_bytes));
+        self.packet(from, to, number, &message)
+    }
+
     fn packet(self, from: IpAddr, to: IpAddr, number: u8, payload: &[u8]) -> Vec<u8> {
         let (IpAddr::V6(source), IpAddr::V6(destination)) = (from, to) else {
             return self.ipv4(from, to, number, payload, 0);

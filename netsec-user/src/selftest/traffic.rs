@@ -29,7 +29,7 @@ pub struct Expected {
 /// Frames with their times, and what has to be found in them.
 #[derive(Debug)]
 pub(super) struct Traffic {
-    link: Link,
+    pub(super) link: Link,
     /// In no order; see [`Traffic::pcap`].
     frames: Vec<(WallTime, Vec<u8>)>,
     /// One for each kind, but for [`Kind::Anomaly`].
@@ -38,21 +38,27 @@ pub(super) struct Traffic {
 
 /// One conversation, as two sides and what each sends.
 #[derive(Clone, Copy, Debug)]
-struct Talk {
-    client: SocketAddr,
-    server: SocketAddr,
-    sent: usize,
-    answered: usize,
+pub(super) struct Talk {
+    pub(super) client: SocketAddr,
+    pub(super) server: SocketAddr,
+    /// Bytes of data.
+    pub(super) sent: usize,
+    pub(super) answered: usize,
 }
 
 impl Traffic {
-    /// Attacks large enough for these settings.
-    pub(super) fn attacks(link: Link, settings: &DetectSettings) -> Self {
-        let mut traffic = Self {
+    /// None yet.
+    pub(super) const fn new(link: Link) -> Self {
+        Self {
             link,
             frames: Vec::new(),
             expected: Vec::new(),
-        };
+        }
+    }
+
+    /// Attacks large enough for these settings.
+    pub(super) fn attacks(link: Link, settings: &DetectSettings) -> Self {
+        let mut traffic = Self::new(link);
         traffic.scans(settings);
         traffic.floods(settings);
         traffic.guessing(settings);
@@ -64,11 +70,7 @@ impl Traffic {
 
     /// Ordinary traffic to learn from: clients that talk to a web server.
     pub(super) fn ordinary(link: Link) -> Self {
-        let mut traffic = Self {
-            link,
-            frames: Vec::new(),
-            expected: Vec::new(),
-        };
+        let mut traffic = Self::new(link);
         for n in 0..400_u16 {
             let [low, _] = n.to_le_bytes();
             traffic.talk(
@@ -105,11 +107,12 @@ impl Traffic {
         file
     }
 
-    fn end(&self, address: [u8; 4], port: u16) -> SocketAddr {
+    pub(super) fn end(&self, address: [u8; 4], port: u16) -> SocketAddr {
         SocketAddr::new(self.link.address(address), port)
     }
 
-    fn at(&mut self, seconds: f64, frame: Vec<u8>) {
+    /// A frame, so many seconds after the beginning.
+    pub(super) fn at(&mut self, seconds: f64, frame: Vec<u8>) {
         self.frames.push((BEGIN.plus_ns(ns(seconds)), frame));
     }
 
@@ -124,7 +127,7 @@ impl Traffic {
     }
 
     /// A whole TCP connection within a second.
-    fn talk(&mut self, seconds: f64, talk: Talk) {
+    pub(super) fn talk(&mut self, seconds: f64, talk: Talk) {
         let Talk {
             client,
             server,
@@ -186,39 +189,54 @@ impl Traffic {
             SocketAddr::new(link.address([11, a, b, c]), port)
         };
         let to = |port| SocketAddr::new(link.address(victim), port);
-        self.flood(100.0, flood.syn_pps, |n| {
+        self.flood(100.0, flood.syn_pps, |link, n| {
             link.tcp(many(n, 1025), to(80), SYN, 0)
         });
         self.expect(Kind::FloodSyn, None, Some(victim));
-        self.flood(110.0, flood.udp_unanswered_pps, |_| {
+        self.flood(110.0, flood.udp_unanswered_pps, |link, _| {
             link.udp(SocketAddr::new(one, 4000), to(9999), b"flood")
         });
         self.expect(Kind::FloodUdp, Some([198, 51, 100, 4]), Some(victim));
-        self.flood(120.0, flood.icmp_pps, |_| {
+        self.flood(120.0, flood.icmp_pps, |link, _| {
             link.echo(one, to(0).ip(), false, 40)
         });
         self.expect(Kind::FloodIcmp, Some([198, 51, 100, 4]), Some(victim));
-        self.flood(130.0, flood.fragment_pps, |_| {
+        self.flood(130.0, flood.fragment_pps, |link, _| {
             link.later_fragment(one, to(0).ip(), 400)
         });
         self.expect(Kind::FloodFragment, Some([198, 51, 100, 4]), Some(victim));
-        self.flood(140.0, flood.reflection_pps, |n| {
+        self.flood(140.0, flood.reflection_pps, |link, n| {
             link.tcp(many(n, 443), to(1025), SYN | ACK, 0)
         });
         self.expect(Kind::FloodReflection, None, Some(victim));
-        self.flood(150.0, flood.amplification_pps, |n| {
+        self.flood(150.0, flood.amplification_pps, |link, n| {
             link.udp(many(n % 50, 123), to(1025), &[b'x'; 440])
         });
         self.expect(Kind::FloodAmplification, None, Some(victim));
     }
 
     /// Twice a rate for two seconds.
-    fn flood(&mut self, seconds: f64, per_second: u64, frame: impl Fn(u32) -> Vec<u8>) {
+    pub(super) fn flood(
+        &mut self,
+        seconds: f64,
+        per_second: u64,
+        frame: impl Fn(Link, u32) -> Vec<u8>,
+    ) {
         let frames = u32::try_from(4 * per_second).unwrap_or(u32::MAX);
         for n in 0..frames {
-            let frame = frame(n);
+            let frame = frame(self.link, n);
             self.at(seconds + 2.0 * f64::from(n) / f64::from(frames), frame);
         }
+    }
+
+    /// A last frame, long after the others: what they came to is known by then.
+    #[cfg(test)]
+    pub(super) fn time_passes(&mut self) {
+        let last = self.frames.iter().map(|(time, _)| *time).max();
+        let (from, to) = (self.end([10, 9, 9, 1], 138), self.end([10, 9, 9, 2], 138));
+        let frame = self.link.udp(from, to, b"still here");
+        self.frames
+            .push((last.unwrap_or(BEGIN).plus_ns(90 * SECOND_NS), frame));
     }
 
     fn guessing(&mut self, settings: &DetectSettings) {
@@ -334,7 +352,7 @@ fn question(n: u16) -> Vec<u8> {
     message
 }
 
-fn count(number: usize) -> u16 {
+pub(super) fn count(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 

@@ -13,7 +13,7 @@ use netsec_user::finding::{Finding, Severity};
 use netsec_user::hook::Hook;
 use netsec_user::log::Wanted;
 use netsec_user::output::Output;
-use netsec_user::pipeline::Pipeline;
+use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use netsec_user::replay;
 use netsec_user::source::capture::{Capture, End};
 
@@ -123,7 +123,10 @@ fn open(
 ) -> Result<Pipeline<FindingsOnly<Box<dyn Output>>>> {
     let traffic = args.model.traffic(&settings.anomaly, FIXED_HASH_KEYS)?;
     let output = FindingsOnly(output::plain(cli, args.output, 0));
-    let mut pipeline = Pipeline::new(model::settings(Some(settings.clone())), output);
+    let mut pipeline = Pipeline::new(
+        PipelineSettings::of_findings(Some(settings.clone())),
+        output,
+    );
     pipeline.watch(traffic);
     Ok(pipeline)
 }

@@ -9,12 +9,9 @@ use anyhow::Result;
 use clap::Args;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
-use netsec_user::connection::Timeouts;
 use netsec_user::correlate::{
     CorrelateSettings, Correlator, IncidentSettings, JoinSettings, Site, Told,
 };
-use netsec_user::detect::DetectSettings;
-use netsec_user::filter::Filter;
 use netsec_user::hook::Hook;
 use netsec_user::log::Wanted;
 use netsec_user::output::Output;
@@ -64,7 +61,7 @@ pub(crate) fn incidents(cli: &Cli, args: &IncidentsArgs) -> Result<()> {
     let out = OnlyIncidents(output::plain(cli, args.output, args.community_id_seed));
     let detect = args.config.load()?.detect;
     let site = args.site.over(&detect.home);
-    let mut pipeline = Pipeline::new(settings(detect), out);
+    let mut pipeline = Pipeline::new(PipelineSettings::of_findings(Some(detect)), out);
     pipeline.correlate(correlator(args, site), Vec::new());
     let played = play(&captures, &mut pipeline);
     let mut now = played
@@ -109,28 +106,6 @@ fn correlator(args: &IncidentsArgs, site: Site) -> Correlator {
         },
         silent: false,
     })
-}
-
-fn settings(detect: DetectSettings) -> PipelineSettings {
-    PipelineSettings {
-        // The records are filtered where they are read.
-        filter: Filter::default(),
-        timeouts: Timeouts {
-            idle: Duration::from_secs(60),
-            active: Duration::ZERO,
-            closed: output::CLOSED_TIMEOUT,
-            connections_max: 1 << 20,
-        },
-        hash_keys: FIXED_HASH_KEYS,
-        interval: None,
-        top: 0,
-        packet_limit: None,
-        packets: false,
-        connections: false,
-        detect: Some(detect),
-        inner: false,
-        detect_inner: false,
-    }
 }
 
 /// Plays captures, in the order of their beginnings, and gives the time at which the last ends.

@@ -9,10 +9,7 @@ use clap::Args;
 use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::anomaly::{Drift, Model, Traffic, TrafficSample};
-use netsec_user::connection::Timeouts;
-use netsec_user::detect::DetectSettings;
 use netsec_user::detect::settings::Anomaly;
-use netsec_user::filter::Filter;
 use netsec_user::forest::Parameters;
 use netsec_user::output::{Sensor, Style, Text};
 use netsec_user::pipeline::{Pipeline, PipelineSettings};
@@ -21,7 +18,6 @@ use netsec_user::settings::EngineSettings;
 use netsec_user::source::capture::{Capture, CaptureError, End};
 
 use crate::exit::UsageError;
-use crate::output::CLOSED_TIMEOUT;
 use crate::train::threads;
 
 /// Features named as drifted.
@@ -198,29 +194,7 @@ pub(crate) fn as_capture(path: &Path) -> Result<Option<Capture>> {
 /// A pipeline that writes nothing.
 fn silent() -> Pipeline<Text<Sink>> {
     let output = Text::new(io::sink(), Sensor::default(), Style::PLAIN);
-    Pipeline::new(settings(None), output)
-}
-
-/// A pipeline's settings for captures and logs of which only the whole is of interest.
-pub(crate) fn settings(detect: Option<DetectSettings>) -> PipelineSettings {
-    PipelineSettings {
-        filter: Filter::everything(),
-        timeouts: Timeouts {
-            idle: IDLE_TIMEOUT,
-            active: Duration::ZERO,
-            closed: CLOSED_TIMEOUT,
-            connections_max: 1 << 20,
-        },
-        hash_keys: FIXED_HASH_KEYS,
-        interval: None,
-        top: 0,
-        packet_limit: None,
-        packets: false,
-        connections: false,
-        detect,
-        inner: false,
-        detect_inner: false,
-    }
+    Pipeline::new(PipelineSettings::of_findings(None), output)
 }
 
 /// As `replay` has it.

@@ -15,9 +15,6 @@ use netsec_user::pipeline::{Pipeline, PipelineSettings};
 use crate::args::{Cli, ColorWhen, Form, ShowArgs};
 use crate::exit::{Found, UsageError};
 
-/// Time a closed TCP connection waits for stray packets before its record is written.
-pub(crate) const CLOSED_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
-
 /// Opens stdout in the form asked for.
 pub(crate) fn open(cli: &Cli, show: &ShowArgs) -> Box<dyn Output> {
     plain(cli, show.output, show.community_id_seed)
@@ -72,8 +69,8 @@ pub(crate) fn settings(
         timeouts: Timeouts {
             idle: show.idle_timeout,
             active: show.active_timeout,
-            closed: CLOSED_TIMEOUT,
             connections_max: show.max_connections.max(1),
+            ..Timeouts::default()
         },
         hash_keys,
         interval: Some(show.interval).filter(|interval| !interval.is_zero()),

@@ -28,7 +28,6 @@ use self::verdicts::Verdicts;
 use crate::config::ConfigArgs;
 use crate::exit::UsageError;
 use crate::input::{InputArgs, RowsArg, SiteArgs};
-use crate::output::CLOSED_TIMEOUT;
 use crate::{correlation, replay as replaying};
 
 /// Arguments of `policy`.
@@ -203,20 +202,10 @@ impl TestArgs {
         let settings = PipelineSettings {
             filter,
             timeouts: Timeouts {
-                idle: Duration::from_secs(60),
                 active: Duration::from_secs(300),
-                closed: CLOSED_TIMEOUT,
-                connections_max: 1 << 20,
+                ..Timeouts::default()
             },
-            hash_keys: FIXED_HASH_KEYS,
-            interval: None,
-            top: 0,
-            packet_limit: None,
-            packets: false,
-            connections: false,
-            detect: Some(config.detect.clone()),
-            inner: false,
-            detect_inner: false,
+            ..PipelineSettings::of_findings(Some(config.detect.clone()))
         };
         let mut pipeline = Pipeline::new(settings, output);
         let site = self.site.over(&config.detect.home);

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use netsec_common::packet::protocol;
 
-use crate::connection::tcp::{ACK, SYN, SYN_ACK};
+use super::super::network::is_group;
+use crate::connection::tcp::{ACK, FIN, PSH, SYN, SYN_ACK};
 use crate::connection::{Activity, Outcome};
 use crate::time::WallTime;
 
@@ -69,7 +70,8 @@ pub(super) fn classify(activity: &Activity) -> Option<Counted> {
             counted.port = key.source_port();
             Class::Amplification
         }
-        protocol::UDP if one_way => Class::UdpUnanswered,
+        // Nobody answers what goes to a group.
+        protocol::UDP if one_way && !is_group(key.destination()) => Class::UdpUnanswered,
         protocol::UDP => Class::Udp,
         protocol::ICMP if matches!(key.source_port(), 0 | 8 | 13 | 15 | 17) => Class::Icmp,
         protocol::ICMPV6 if matches!(key.source_port(), 128 | 129) => Class::Icmp,
@@ -87,8 +89,11 @@ fn tcp(activity: &Activity, counted: &mut Counted) -> Option<Class> {
     let connection = &activity.connection;
     let (first, first_answer) = activity.first_tcp_flags;
     if connection.originator.packets == 0 && first_answer & SYN_ACK == SYN_ACK {
-        // The one that is answered is the one whose address was forged.
-        let reflected = activity.outcome == Some(Outcome::Unasked) || activity.answered.packets > 0;
+        // The one that is answered is the one whose address was forged. A server that goes on to talk
+        // was asked where nobody looked.
+        let only_answers = connection.responder.tcp_flags & (PSH | FIN) == 0;
+        let reflected = only_answers
+            && (activity.outcome == Some(Outcome::Unasked) || activity.answered.packets > 0);
         counted.attacker = connection.key.destination();
         counted.victim = connection.key.source();
         counted.packets = activity.answered.packets;

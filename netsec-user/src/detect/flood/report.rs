@@ -28,7 +28,9 @@ pub(super) fn towards(
     let sources = tally.peers.count().min(tally.packets);
     if tally.packets < limit
         || class == Class::Syn && !is_syn_flood(tally, context)
-        || matches!(class, Class::Reflection | Class::Amplification) && sources < flood.reflectors
+        || class == Class::Amplification
+            && sources < flood.reflectors
+            && tally.packets < flood.udp_unanswered_pps
     {
         return None;
     }

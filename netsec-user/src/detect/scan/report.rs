@@ -10,10 +10,10 @@ use super::super::network::word;
 use super::super::sighting::Sighting;
 use super::probe::Technique;
 use super::targets::{Seen, Targets};
-use super::{Scans, Way};
+use super::{Scans, Way, windows};
 use crate::finding::{Evidence, Kind, Party, Severity};
 use crate::packet::names;
-use crate::time::WallTime;
+use crate::time::{TimeSpan, WallTime};
 
 /// Vertical scans of one source, or ports of its horizontal ones, from which on they are told as
 /// one.
@@ -65,7 +65,8 @@ impl Scans {
                 .list("sample", ports.sample(NAMED)),
             message,
         };
-        let (hosts, victim) = self.together(source, Way::Vertical, host, &sighting);
+        let (hosts, victim) =
+            self.together(source, Way::Vertical, host, &sighting, windows(context));
         if hosts >= TOGETHER {
             sighting.message = format!("{hosts} hosts, of the last one {}", sighting.message);
             sighting.evidence = sighting.evidence.count("hosts", hosts);
@@ -92,13 +93,18 @@ impl Scans {
             let name = service.map_or_else(String::new, |name| format!(" ({name})"));
             format!("tried on {}port {port}{name}", protocol_name(number))
         };
+        let mut severity = size.severity(scan.high);
+        if is_sweep && hosts.silent * 2 < hosts.probes {
+            // Who knows which hosts there are, as one that watches over them, is not looking for them.
+            severity = severity.min(Severity::Medium);
+        }
         let mut sighting = Sighting {
             kind: if is_sweep {
                 Kind::ScanSweep
             } else {
                 Kind::ScanHorizontal
             },
-            severity: size.severity(scan.high),
+            severity,
             attacker: source.into(),
             proven: hosts.proof.is_some(),
             victim: hosts.hosts.party(),
@@ -115,7 +121,8 @@ impl Scans {
                 Party::Network(network) => network.network(),
                 Party::Spoofed | Party::Reflectors | Party::Many => source,
             };
-            let (ports, _) = self.together(source, Way::Horizontal, low, &sighting);
+            let (ports, _) =
+                self.together(source, Way::Horizontal, low, &sighting, windows(context));
             if ports >= TOGETHER {
                 sighting.message = format!("{ports} ports, on the last one {}", sighting.message);
                 sighting.evidence = sighting.evidence.count("ports", ports);
@@ -132,6 +139,7 @@ impl Scans {
         way: Way,
         host: IpAddr,
         sighting: &Sighting,
+        windows: [TimeSpan; 2],
     ) -> (u64, Party) {
         let new = || Targets::new(sighting.start, host);
         let scans = self.sources.entry((source, way), new);
@@ -146,7 +154,7 @@ impl Scans {
             proof: None,
             packets: 0,
         };
-        scans.add(target, host, &seen);
+        scans.add(target, host, &seen, windows);
         (scans.count(), scans.hosts.party())
     }
 }
@@ -161,13 +169,15 @@ struct Size {
 }
 
 impl Size {
-    /// The size, when it is one to speak of. Few targets count only when most of what the source
-    /// does fails; many in a day count like many in the window.
+    /// The size, when it is one to speak of. Targets count only when at least half of what the source
+    /// does there fails, and few only when most of it does; many in a day count like many in the
+    /// window.
     fn of(targets: &Targets, least: usize, medium: usize, context: Context<'_>) -> Option<Self> {
         let scan = &context.settings.scan;
         let fast = targets.within(scan.window, targets.last);
         let slow = targets.within(scan.slow_window, targets.last);
-        let medium = fast >= medium || slow >= medium;
+        let [failing, failing_slowly] = targets.is_failing();
+        let medium = fast >= medium && failing || slow >= medium && failing_slowly;
         let mostly_failing = targets.successes.saturating_mul(2) <= fast as u64;
         (medium || fast >= least && mostly_failing).then(|| Self {
             count: targets.count(),

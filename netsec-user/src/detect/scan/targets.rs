@@ -37,6 +37,8 @@ pub(super) struct Targets {
     pub(super) refused: u64,
     pub(super) silent: u64,
     pub(super) successes: u64,
+    /// What came of connections in about the window, and in about the one for slow scans.
+    shares: [Share; 2],
     /// The first probe that showed that the source is no forgery.
     pub(super) proof: Option<FlowKey>,
     /// Bit n for the nth of all techniques.
@@ -56,12 +58,14 @@ impl Targets {
             refused: 0,
             silent: 0,
             successes: 0,
+            shares: [Share::new(time); 2],
             proof: None,
             techniques: 0,
         }
     }
 
-    pub(super) fn add(&mut self, target: u64, host: IpAddr, seen: &Seen) {
+    /// Adds a probe; `windows` are the usual one and that for slow scans.
+    pub(super) fn add(&mut self, target: u64, host: IpAddr, seen: &Seen, windows: [TimeSpan; 2]) {
         match self.recent.iter_mut().find(|(_, known)| *known == target) {
             Some((time, _)) => *time = (*time).max(seen.time),
             None => self.recent.push((seen.time, target)),
@@ -81,6 +85,10 @@ impl Targets {
         self.first = self.first.min(seen.time);
         self.last = self.last.max(seen.time);
         self.probes += 1;
+        for (share, window) in self.shares.iter_mut().zip(windows) {
+            share.turn(seen.time, window);
+            share.tried += 1;
+        }
         self.packets += seen.packets;
         self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
         self.silent += u64::from(seen.outcome == Some(Outcome::Silent));
@@ -89,10 +97,6 @@ impl Targets {
             .iter()
             .position(|known| *known == seen.technique);
         self.techniques |= 1 << at.unwrap_or_default();
-    }
-
-    pub(super) const fn succeed(&mut self) {
-        self.successes += 1;
     }
 
     /// Takes a look at an open port as proof of the source. True when it is the first, of a scan that
@@ -111,6 +115,21 @@ impl Targets {
         let from = SocketAddr::new(key.source(), key.source_port());
         let to = SocketAddr::new(key.destination(), key.destination_port());
         Some(format!("{from} > {to}"))
+    }
+
+    /// Adds a connection that was none.
+    pub(super) fn succeed(&mut self, time: WallTime, windows: [TimeSpan; 2]) {
+        self.successes += 1;
+        for (share, window) in self.shares.iter_mut().zip(windows) {
+            share.turn(time, window);
+            share.succeeded += 1;
+        }
+    }
+
+    /// Whether at least half of what the source does here fails, in the window and in the one for
+    /// slow scans.
+    pub(super) fn is_failing(&self) -> [bool; 2] {
+        self.shares.map(|share| share.tried >= share.succeeded)
     }
 
     /// Different targets in a window that ends now, up to [`RECENT`].
@@ -139,6 +158,34 @@ impl Targets {
         all.filter(|(at, _)| self.techniques & 1 << at != 0)
             .map(|(_, technique)| technique.name())
             .collect()
+    }
+}
+
+/// Probes and conversations, where those of windows gone by count half as much with each: so a proxy
+/// that fails now and then is no scanner, and one that was busy yesterday may become one.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    since: WallTime,
+    tried: u64,
+    succeeded: u64,
+}
+
+impl Share {
+    const fn new(since: WallTime) -> Self {
+        Self {
+            since,
+            tried: 0,
+            succeeded: 0,
+        }
+    }
+
+    fn turn(&mut self, now: WallTime, window: TimeSpan) {
+        let windows = now.ns_since(self.since) / window.as_ns().max(1);
+        if let Ok(windows @ 1..) = u32::try_from(windows) {
+            self.since = now;
+            self.tried = self.tried.checked_shr(windows).unwrap_or(0);
+            self.succeeded = self.succeeded.checked_shr(windows).unwrap_or(0);
+        }
     }
 }
 

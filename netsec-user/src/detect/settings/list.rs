@@ -48,7 +48,7 @@ section! {
         reflection_pps: u64 = 100, "as syn_pps: each is one forged SYN";
         /// Packets a second from ports that amplify, unasked.
         amplification_pps: u64 = 50, "half of reflection_pps: each is one forged question, and larger";
-        /// Reflectors there have to be.
+        /// Reflectors there have to be, unless they send what would be a flood from any port.
         reflectors: u64 = 5, "Suricata, ET 2016016: 5 forged questions";
         /// Share of sources with one or two packets from which on they are taken for forged.
         spoofed: f64 = 0.8, "ours: a real client sends its SYN up to six times (RFC 6298)";
@@ -194,12 +194,14 @@ section! {
         length: f64 = 20.0, "ours: nearly all host names are shorter";
         /// Mean entropy of that part, bits a character, from which on it looks like data.
         entropy: f64 = 3.0, "ours: words have 2 to 2.8, base32 up to 5";
-        /// Different names from which on it is of high severity.
+        /// Different names that are enough whatever they look like.
+        names_any: usize = 500, "RITA, c2_score_thresholds: low";
+        /// Different names that look like data from which on it is of high severity.
         high: usize = 500, "RITA, c2_score_thresholds: low";
         /// Time in which they are counted.
         window: TimeSpan = TimeSpan::from_secs(3600), "Slips, time_window_width";
         /// Domains under which many names are normal.
-        ignore_domains: Vec<String> = vec!["in-addr.arpa".into(), "ip6.arpa".into()], "reverse lookups";
+        ignore_domains: Vec<String> = ["in-addr.arpa", "ip6.arpa", "spamhaus.org", "spamcop.net", "barracudacentral.org"].map(Into::into).into(), "reverse lookups; block lists that mail servers ask (RFC 5782)";
         /// Most pairs of host and domain that are kept.
         pairs_max: usize = 16_384, "ours: 30 MB at most";
     }
