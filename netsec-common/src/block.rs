@@ -5,8 +5,8 @@
 //!
 //! A packet meets, in this order:
 //!
-//! 1. the **filter**: one bit per IPv4 /24 says that nothing in it is listed; nearly every packet
-//!    ends here, after one load;
+//! 1. the **filter**: one bit per IPv4 /16 and one per /24 say that nothing in it is listed; nearly every
+//!    packet ends here, after a load or two;
 //! 2. the **buckets**: for each shape of entry that is present (prefix length and narrowing, longest
 //!    first) one cache line of fingerprints;
 //! 3. the **entry** itself: key, decision, expiry and counters in one cache line.
@@ -21,6 +21,7 @@ mod hash;
 mod limit;
 mod lookup;
 mod memory;
+mod plain;
 mod prefix;
 mod room;
 mod rule;
@@ -38,6 +39,7 @@ pub use memory::{
     Aside, BlockControl, BlockMemory, BlockMemoryAt, BlockSizes, BlockTable, Bucket, EntrySlot,
     FILTER_WORDS, LAYOUT,
 };
+pub use plain::{PlainSuspect, drop_plain};
 pub use prefix::{Prefix, PrefixError};
 pub(crate) use rule::suspect_unfiltered;
 pub use rule::{Ruling, Suspect, judge, suspect};

@@ -13,7 +13,7 @@ mod known;
 
 use inner::Closed;
 pub use inner::{Inside, Passage};
-pub use known::{Rest, pass_known_v4, pass_known_v6};
+pub use known::{Rest, process_known_v4, process_known_v6};
 
 /// Port of DNS servers.
 const DNS_PORT: u16 = 53;
@@ -52,15 +52,19 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
     where
         S: SampleSink<P>,
     {
-        if self.pass_known(frame, now) {
-            return Verdict::Pass;
+        match self.process_known(frame, now) {
+            Some(verdict) => verdict,
+            None => self.process_any(frame, now),
         }
-        self.process_any(frame, now)
     }
 
-    /// The short ways alone. When false, nothing was done.
+    /// The short ways alone. When `None`, nothing was done.
     #[inline(always)]
-    pub fn pass_known<P: PacketBytes>(&self, frame: &Frame<'_, P>, now: Ticks) -> bool {
+    pub fn process_known<P: PacketBytes>(
+        &self,
+        frame: &Frame<'_, P>,
+        now: Ticks,
+    ) -> Option<Verdict> {
         let Self {
             config,
             table,
@@ -68,8 +72,8 @@ impl<T: FlowTable, B: BlockTable, S> Engine<'_, T, B, S> {
             ..
         } = *self;
         let rest = || Some((self.control, self.row, now));
-        pass_known_v4(frame, config, table, blocks, rest)
-            || pass_known_v6(frame, config, table, blocks, rest)
+        process_known_v4(frame, config, table, blocks, rest)
+            .or_else(|| process_known_v6(frame, config, table, blocks, rest))
     }
 
     /// The same the long way: for frames that the short ways left alone.

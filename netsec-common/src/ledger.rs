@@ -16,14 +16,16 @@
 
 mod counter;
 
-use crate::word::{Word, observe, publish};
+use core::fmt;
+
+use crate::word::{Mark, Word, observe, publish};
 
 pub use counter::{Class, Counter};
 
 /// Number of counters in a [`Row`].
 pub const COUNTERS: usize = Counter::ALL.len();
 
-/// One CPU's share of the ledger, written by that CPU alone.
+/// One CPU's share of the ledger, written by that CPU alone, but for the marks.
 ///
 /// `sequence` is odd while a frame is being counted, so that a reader can take a snapshot in which
 /// the identity holds exactly.
@@ -34,6 +36,22 @@ pub struct Row {
     countdown: Word,
     counters: [Word; COUNTERS],
     plain: [Plain; PlainKind::COUNT],
+    touched: Touched,
+}
+
+/// Which sets of the flow table a packet has been to since user space last asked: it reads those, and not
+/// the whole table. Sets whose numbers have the low bits in common share a mark; 16 KiB, which a CPU holds
+/// close.
+#[repr(transparent)]
+struct Touched([Mark; MARKS]);
+
+/// Marks of a [`Row`]. A power of two.
+pub const MARKS: usize = 1 << 14;
+
+impl fmt::Debug for Touched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Touched").finish_non_exhaustive()
+    }
 }
 
 /// Plain packets of one kind, which each counter that they move is told of only when it is read: two
@@ -102,6 +120,7 @@ impl Row {
                     bytes: Word::new(),
                 }
             }; PlainKind::COUNT],
+            touched: Touched([const { Mark::new() }; MARKS]),
         }
     }
 
@@ -126,6 +145,48 @@ impl Row {
         if let Some(plain) = self.plain.get(kind) {
             plain.packets.store(plain.packets.load().wrapping_add(1));
             plain.bytes.store(plain.bytes.load().wrapping_add(bytes));
+        }
+    }
+
+    /// Counts a plain packet that its block drops.
+    #[inline(always)]
+    pub(crate) fn count_dropped(&self, kind: PlainKind, bytes: u64) {
+        self.count(Counter::Frames);
+        self.add(Counter::Bytes, bytes);
+        self.count(if kind.0 & PlainKind::V6 == 0 {
+            Counter::Ipv4
+        } else {
+            Counter::Ipv6
+        });
+        self.count(if kind.0 & PlainKind::UDP == 0 {
+            Counter::Tcp
+        } else {
+            Counter::Udp
+        });
+        if kind.0 & PlainKind::TAGGED != 0 {
+            self.count(Counter::Vlan);
+        }
+        self.count(Counter::DroppedByBlock);
+        self.add(Counter::DroppedByBlockBytes, bytes);
+    }
+
+    /// Says that a packet has been to a set of the flow table, after it was written.
+    #[inline(always)]
+    pub(crate) fn touch(&self, set: u32) {
+        publish();
+        if let Some(mark) = self.touched.0.get(set as usize & (MARKS - 1)) {
+            mark.set();
+        }
+    }
+
+    /// Gives each mark that was set, and takes it back: of a set that was written before, or will be
+    /// marked again.
+    #[cfg(not(target_arch = "bpf"))]
+    pub fn take_touched(&self, mut each: impl FnMut(usize)) {
+        for (index, mark) in self.touched.0.iter().enumerate() {
+            if mark.take() {
+                each(index);
+            }
         }
     }
 

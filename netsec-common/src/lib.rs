@@ -40,4 +40,4 @@ pub use word::Word;
 ///
 /// Raised whenever the size, layout or meaning of one of them changes; a loader refuses an object
 /// whose version differs.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;

@@ -1,7 +1,7 @@
 //! A 64-bit word shared between its one writer in the kernel and readers in user space.
 
 #[cfg(not(target_arch = "bpf"))]
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// One aligned word, read and written whole.
 ///
@@ -102,6 +102,55 @@ impl core::fmt::Debug for Word {
     }
 }
 
+/// A byte that the kernel sets and user space takes back.
+#[repr(transparent)]
+pub(crate) struct Mark(
+    #[cfg(not(target_arch = "bpf"))] AtomicU8,
+    #[cfg(target_arch = "bpf")] core::cell::UnsafeCell<u8>,
+);
+
+#[cfg(not(target_arch = "bpf"))]
+impl Mark {
+    /// Not set.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub(crate) fn set(&self) {
+        self.0.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether it was set; it is not any more. What was stored before it was set is seen by what is
+    /// loaded from here on.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0 && self.0.swap(0, Ordering::SeqCst) != 0
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+// SAFETY: every access is a load or store of one byte.
+unsafe impl Sync for Mark {}
+
+#[cfg(target_arch = "bpf")]
+impl Mark {
+    /// Not set.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self(core::cell::UnsafeCell::new(0))
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub(crate) fn set(&self) {
+        // SAFETY: the cell is alive.
+        unsafe { self.0.get().write_volatile(1) }
+    }
+}
+
 /// Orders this CPU's earlier stores before its later ones, for a reader on another CPU.
 ///
 /// BPF has no store fence. x86-64 does not reorder stores, so there it is enough to keep the
@@ -121,4 +170,23 @@ pub(crate) fn observe() {
     core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
     #[cfg(not(target_arch = "bpf"))]
     core::sync::atomic::fence(Ordering::Acquire);
+}
+
+/// The same number, of which the compiler knows nothing any more. No instruction at all.
+///
+/// Of a number known to be 0 or 1 it makes addresses by a bitwise or, which verifiers before 6.12 do not
+/// follow; a sum they do.
+#[inline(always)]
+pub(crate) fn opaque(number: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut number = number;
+        // SAFETY: no instruction.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
+        }
+        number
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    number
 }

@@ -1,24 +1,28 @@
 //! The hooks: one match from the engine's verdict to the kernel's action.
 
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
 use netsec_common::ABI_VERSION;
-use netsec_common::block::{BlockTable, BlockTime};
+use netsec_common::block::BlockTable;
 use netsec_common::config::{ClockReading, Config};
-use netsec_common::engine::{Engine, Verdict, pass_known_v4, pass_known_v6};
+use netsec_common::engine::{Engine, Verdict, process_known_v4, process_known_v6};
 use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes as _, Start};
 use netsec_common::ticks::Ticks;
 
+use crate::blocks::{Blocks, Filter, block_time};
 use crate::inner::{Hook, Receiving, Sending};
-use crate::maps::{self, Blocks, Cpu, Filter};
+use crate::maps::{self, Cpu};
 use crate::packet::FrameBytes;
 
 /// `TC_ACT_UNSPEC` of `linux/pkt_cls.h`, also `TCX_NEXT`: the next program decides.
 const TC_ACT_UNSPEC: i32 = -1;
+
+/// A short way left the frame alone: `XDP_ABORTED`, which netsec never answers.
+const NOT_TAKEN: u32 = XDP_ABORTED;
 
 /// Bytes that hold every header the engine reads in all but odd frames.
 const HEADERS_BYTES: u32 = 128;
@@ -29,13 +33,14 @@ const INNER_HEADERS_BYTES: u32 = 384;
 /// Every received frame. Nearly all go one of the short ways.
 #[xdp]
 pub(crate) fn netsec(ctx: XdpContext) -> u32 {
-    if netsec_v4(ctx.ctx) != 0 {
-        return XDP_PASS;
+    let mut action = netsec_v4(ctx.ctx);
+    if action == NOT_TAKEN && !is_v4(ctx.data(), ctx.data_end()) {
+        action = netsec_v6(ctx.ctx);
     }
-    if !is_v4(ctx.data(), ctx.data_end()) && netsec_v6(ctx.ctx) != 0 {
-        return XDP_PASS;
+    if action == NOT_TAKEN {
+        action = netsec_any(ctx.ctx);
     }
-    netsec_any(ctx.ctx)
+    action
 }
 
 /// Every received frame, and what is in its tunnels.
@@ -44,7 +49,7 @@ pub(crate) fn netsec_inner(ctx: XdpContext) -> u32 {
     ingress::<true>(&ctx)
 }
 
-/// The short way of IPv4: not zero when it was taken. A function, so that its stack is not held while
+/// The short way of IPv4: an action, or [`NOT_TAKEN`]. A function, so that its stack is not held while
 /// the long way runs: one after the other and rounded up, as older kernels do, they exceed 512 bytes.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -52,10 +57,14 @@ extern "C" fn netsec_v4(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let cpu = Cpu::<false>::new(maps::config());
-    pass_known_v4(&received(&bytes), maps::config(), &cpu, &Filter, || {
-        cpu.rest()
-    })
-    .into()
+    let rest = || cpu.rest();
+    action(process_known_v4(
+        &received(&bytes),
+        maps::config(),
+        &cpu,
+        &Filter,
+        rest,
+    ))
 }
 
 /// The short way of IPv6; as [`netsec_v4`].
@@ -65,10 +74,24 @@ extern "C" fn netsec_v6(ctx: *mut xdp_md) -> u32 {
     let ctx = XdpContext::new(ctx);
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let cpu = Cpu::<false>::new(maps::config());
-    pass_known_v6(&received(&bytes), maps::config(), &cpu, &Filter, || {
-        cpu.rest()
-    })
-    .into()
+    let rest = || cpu.rest();
+    action(process_known_v6(
+        &received(&bytes),
+        maps::config(),
+        &cpu,
+        &Filter,
+        rest,
+    ))
+}
+
+/// What a short way's verdict means to XDP.
+#[inline(always)]
+const fn action(verdict: Option<Verdict>) -> u32 {
+    match verdict {
+        Some(Verdict::Pass) => XDP_PASS,
+        Some(Verdict::Drop) => XDP_DROP,
+        None => NOT_TAKEN,
+    }
 }
 
 /// Whether a frame is seen at once to be IPv4, so that the short way of IPv6 is not for it.
@@ -102,14 +125,11 @@ extern "C" fn netsec_any(ctx: *mut xdp_md) -> u32 {
 fn ingress<const INNER: bool>(ctx: &XdpContext) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let frame = received(&bytes);
-    let Some(control) = maps::control() else {
+    let Some(now) = block_time() else {
         return XDP_PASS;
     };
     let blocks = Blocks {
-        now: match control.injected_block_time() {
-            Some(now) => now,
-            None => BlockTime(maps::jiffies()),
-        },
+        now,
         cpu: maps::cpu(),
     };
     let hook = Receiving(ctx.ctx);
@@ -145,7 +165,9 @@ extern "C" fn netsec_egress_v4(skb: *mut __sk_buff) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
     let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
-    pass_known_v4(&frame, config, &cpu, &None::<Filter>, || cpu.rest()).into()
+    process_known_v4(&frame, config, &cpu, &None::<Filter>, || cpu.rest())
+        .is_some()
+        .into()
 }
 
 /// As [`netsec_v6`].
@@ -156,7 +178,9 @@ extern "C" fn netsec_egress_v6(skb: *mut __sk_buff) -> u32 {
     let bytes = FrameBytes::new(ctx.data(), ctx.data_end());
     let config = maps::config();
     let (frame, cpu) = (sent(&ctx, &bytes, config), Cpu::<false>::new(config));
-    pass_known_v6(&frame, config, &cpu, &None::<Filter>, || cpu.rest()).into()
+    process_known_v6(&frame, config, &cpu, &None::<Filter>, || cpu.rest())
+        .is_some()
+        .into()
 }
 
 /// What TC gives of a frame.

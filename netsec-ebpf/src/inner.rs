@@ -9,7 +9,8 @@ use netsec_common::engine::{Engine, Inside, Passage};
 use netsec_common::packet::{Frame, Opening, Start};
 use netsec_common::ticks::Ticks;
 
-use crate::maps::{self, Blocks, Cpu};
+use crate::blocks::Blocks;
+use crate::maps::{self, Cpu};
 use crate::packet::FrameBytes;
 
 /// Tells a tag of VLAN 0 from none.

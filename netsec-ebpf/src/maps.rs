@@ -6,11 +6,6 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_RB_NO_WAKEUP};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, RingBuf};
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
-use netsec_common::Word;
-use netsec_common::block::{
-    Aside, BlockControl, BlockTable, BlockTime, Bucket, EntrySlot, Probe, Ruling, Suspect, judge,
-    probe,
-};
 use netsec_common::config::{ClockReading, Config, Control, WATCHED_MAX};
 use netsec_common::engine::Rest;
 use netsec_common::flow::{FlowRecord, FlowSet, FlowTable, MappedKeys, WAYS};
@@ -23,7 +18,7 @@ use crate::packet::FrameBytes;
 
 /// User space replaces sizes and ring buffers; these hold for the object as compiled.
 const TEMPLATE_RING_BYTES: usize = 4096;
-const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+pub(crate) const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
 /// Read-only for the kernel: user space writes it before the object is loaded.
@@ -56,23 +51,6 @@ static RECORDS: ArrayOfMaps<RingBuf<FlowRecord, TEMPLATE_RING_BYTES>, 1> = Array
 #[btf_map]
 static PACKETS: ArrayOfMaps<RingBuf<SampleHeader, TEMPLATE_RING_BYTES>, 1> = ArrayOfMaps::new();
 
-/// The block table. As compiled it has no memory to speak of and its mode is "detect": nothing is looked
-/// up. User space puts a table of its own in place before the object is loaded.
-#[btf_map]
-static BLOCK_CONTROL: Array<BlockControl, 1, MMAPABLE> = Array::new();
-
-#[btf_map]
-static BLOCK_FILTER: Array<Word, 1, MMAPABLE> = Array::new();
-
-#[btf_map]
-static BLOCK_BUCKETS: Array<Bucket, 1, MMAPABLE> = Array::new();
-
-#[btf_map]
-static BLOCK_ENTRIES: Array<EntrySlot, 1, MMAPABLE> = Array::new();
-
-#[btf_map]
-static BLOCK_ASIDES: Array<Aside, 1, MMAPABLE> = Array::new();
-
 /// The configuration where it lies: a copy of the hash keys would not fit in registers.
 #[inline(always)]
 pub(crate) fn config() -> &'static Config {
@@ -98,106 +76,6 @@ pub(crate) fn row(cpu: u32) -> Option<&'static Row> {
 #[inline(always)]
 pub(crate) fn clock_reading() -> Option<*mut ClockReading> {
     CLOCK.get_ptr_mut(0)
-}
-
-/// The block table at the time of a packet, as the hook sees it.
-pub(crate) struct Blocks {
-    pub(crate) now: BlockTime,
-    pub(crate) cpu: u32,
-}
-
-/// The block table as far as its filter, which needs no time.
-pub(crate) struct Filter;
-
-/// The block table in the function that rules.
-struct Court(BlockTime);
-
-macro_rules! in_maps {
-    (|$this:ident| $now:expr) => {
-        #[inline(always)]
-        fn control(&self) -> Option<&BlockControl> {
-            BLOCK_CONTROL.get(0)
-        }
-
-        #[inline(always)]
-        fn filter(&self, index: u32) -> Option<&Word> {
-            BLOCK_FILTER.get(index)
-        }
-
-        #[inline(always)]
-        fn bucket(&self, index: u32) -> Option<&Bucket> {
-            BLOCK_BUCKETS.get(index)
-        }
-
-        #[inline(always)]
-        fn entry(&self, index: u32) -> Option<&EntrySlot> {
-            BLOCK_ENTRIES.get(index)
-        }
-
-        #[inline(always)]
-        fn aside(&self, index: u32) -> Option<&Aside> {
-            BLOCK_ASIDES.get(index)
-        }
-
-        #[inline(always)]
-        fn now(&self) -> BlockTime {
-            let $this = self;
-            $now
-        }
-    };
-}
-
-impl BlockTable for Court {
-    in_maps!(|court| court.0);
-
-    #[inline(always)]
-    fn probe(&self, address: [u64; 2], key: u64) -> Probe {
-        let [high, low] = address;
-        Probe::from_word(netsec_probe(high, low, key, self.0.0))
-    }
-}
-
-/// The block table in the function that looks for a key.
-struct Shelf(BlockTime);
-
-impl BlockTable for Shelf {
-    in_maps!(|shelf| shelf.0);
-}
-
-impl BlockTable for Filter {
-    in_maps!(|_filter| BlockTime(0));
-}
-
-impl BlockTable for Blocks {
-    in_maps!(|blocks| blocks.now);
-
-    #[inline(always)]
-    fn judge(&self, suspect: &Suspect, bytes: u32, _row: &Row) -> Ruling {
-        let [high, low] = suspect.source;
-        let traits = suspect.traits | u64::from(self.cpu) << 40;
-        Ruling::from_word(netsec_judge(high, low, traits, bytes.into(), self.now.0))
-    }
-}
-
-/// Looks for an entry. Global, so that the verifier walks it once, whatever it is called with.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn netsec_probe(high: u64, low: u64, key: u64, now: u64) -> u64 {
-    probe(&Shelf(BlockTime(now)), [high, low], key).to_word()
-}
-
-/// Rules on a packet. Global, so that the verifier walks it once, whatever it is called with.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn netsec_judge(high: u64, low: u64, traits: u64, bytes: u64, now: u64) -> u64 {
-    let Some(row) = row((traits >> 40) as u32) else {
-        return Ruling::PASS.to_word();
-    };
-    let suspect = Suspect {
-        source: [high, low],
-        traits: traits & ((1 << 40) - 1),
-    };
-    judge(&Court(BlockTime(now)), &suspect, bytes as u32, row).to_word()
 }
 
 /// One CPU's share of the maps; with `TUNNELS`, flows in tunnels are among those of the table.

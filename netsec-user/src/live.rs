@@ -313,14 +313,19 @@ impl Live {
             .map_err(LiveError::Output)
     }
 
-    /// Reads the flow tables, and looks at the logs after each: a large one takes milliseconds.
+    /// Reads the flow tables share by share, and looks at the logs after each: a large one takes
+    /// milliseconds.
     fn read_by_turns<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> Result<(), LiveError> {
         for index in 0..self.taps.len() {
-            if let Some(tap) = self.taps.get_mut(index) {
-                tap.engine.read(pipeline)?;
+            let mut share = 0;
+            while let Some(tap) = self.taps.get_mut(index)
+                && share < tap.engine.shares()
+            {
+                tap.engine.read_share(share, pipeline)?;
+                share += 1;
+                self.read_logs(pipeline)?;
+                self.decide(pipeline)?;
             }
-            self.read_logs(pipeline)?;
-            self.decide(pipeline)?;
         }
         Ok(())
     }

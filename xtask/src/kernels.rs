@@ -8,8 +8,11 @@ mod packages;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use crate::process::{self, Stopwatch, say};
 use crate::{build_ebpf, setup, workspace};
@@ -58,7 +61,14 @@ struct Kernel {
     suite: &'static str,
 }
 
-/// Boots each kernel and prints what passed.
+/// A kernel with what it boots from.
+struct Machine {
+    version: &'static str,
+    kernel: PathBuf,
+    image: PathBuf,
+}
+
+/// Boots the kernels, one for each CPU at a time, and prints what passed.
 pub(crate) fn run() -> Result<()> {
     for (program, package) in NEEDED {
         ensure!(
@@ -68,48 +78,78 @@ pub(crate) fn run() -> Result<()> {
     }
     build_ebpf::build(&setup::tools()?)?;
     let programs = initramfs::programs(&TESTS)?;
-    let mut failed = Vec::new();
-    for kernel in &KERNELS {
-        let clock = Stopwatch::start();
-        let report = boot(kernel, &programs)?;
-        let verdict = report.verdict(&TESTS);
-        say(&format!(
-            "Linux {}: {} passed, {} failed in {:.0} s{}",
-            report.release.as_deref().unwrap_or(kernel.version),
-            report.passed,
-            report.failed,
-            clock.seconds(),
-            verdict.as_ref().err().map_or_else(String::new, |wrong| {
-                format!(": {wrong}; see {}", log_path(kernel).display())
-            }),
-        ));
-        if verdict.is_err() {
-            failed.push(kernel.version);
+    let machines: Vec<Machine> = KERNELS
+        .iter()
+        .map(|kernel| Machine::prepare(kernel, &programs))
+        .collect::<Result<_>>()?;
+    // An emulator takes one thread.
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..workers.min(machines.len()) {
+            scope.spawn(|| {
+                while let Some(machine) = machines.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = machine.test() {
+                        let error = format!("Linux {}: {error:#}", machine.version);
+                        failed
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(error);
+                    }
+                }
+            });
         }
-    }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !failed.is_empty() {
-        bail!("failed on Linux {}", failed.join(", "));
+        bail!("{}", failed.join("\n"));
     }
     Ok(())
 }
 
-/// Runs the test programs under one kernel.
-fn boot(kernel: &Kernel, programs: &initramfs::Programs) -> Result<Report> {
-    let files = packages::unpacked(kernel.version, kernel.suite)?;
-    let image = folder().join(format!("{}.initramfs", kernel.version));
-    fs::write(&image, initramfs::image(programs, &files.modules)?)
-        .with_context(|| format!("cannot write {}", image.display()))?;
-    let log = log_path(kernel);
-    say(&format!("  booting Linux {} ...", kernel.version));
-    let mut command = emulator(&files.kernel, &image);
-    // It ends by itself, or at the limit; what it printed decides.
-    let _status = command
-        .stdin(Stdio::null())
-        .stdout(File::create(&log)?)
-        .status()
-        .with_context(|| format!("cannot run `{}`", process::line_of(&command)))?;
-    let printed = fs::read(&log)?;
-    Ok(Report::read(&String::from_utf8_lossy(&printed)))
+impl Machine {
+    fn prepare(kernel: &Kernel, programs: &initramfs::Programs) -> Result<Self> {
+        let files = packages::unpacked(kernel.version, kernel.suite)?;
+        let image = folder().join(format!("{}.initramfs", kernel.version));
+        fs::write(&image, initramfs::image(programs, &files.modules)?)
+            .with_context(|| format!("cannot write {}", image.display()))?;
+        Ok(Self {
+            version: kernel.version,
+            kernel: files.kernel,
+            image,
+        })
+    }
+
+    /// Boots, and prints what passed.
+    fn test(&self) -> Result<()> {
+        let clock = Stopwatch::start();
+        let report = self.boot()?;
+        say(&format!(
+            "Linux {}: {} passed, {} failed in {:.0} s",
+            report.release.as_deref().unwrap_or(self.version),
+            report.passed,
+            report.failed,
+            clock.seconds(),
+        ));
+        report
+            .verdict(&TESTS)
+            .map_err(|wrong| anyhow!("{wrong}; see {}", log_path(self.version).display()))
+    }
+
+    /// Runs the test programs under the kernel.
+    fn boot(&self) -> Result<Report> {
+        let log = log_path(self.version);
+        say(&format!("  booting Linux {} ...", self.version));
+        let mut command = emulator(&self.kernel, &self.image);
+        // It ends by itself, or at the limit; what it printed decides.
+        let _status = command
+            .stdin(Stdio::null())
+            .stdout(File::create(&log)?)
+            .status()
+            .with_context(|| format!("cannot run `{}`", process::line_of(&command)))?;
+        let printed = fs::read(&log)?;
+        Ok(Report::read(&String::from_utf8_lossy(&printed)))
+    }
 }
 
 /// Emulation in software: virtual machines often cannot make virtual machines. Without `cmpxchg16b`:
@@ -141,6 +181,6 @@ fn folder() -> PathBuf {
     workspace::own_target().join("kernels")
 }
 
-fn log_path(kernel: &Kernel) -> PathBuf {
-    folder().join(format!("{}.log", kernel.version))
+fn log_path(version: &str) -> PathBuf {
+    folder().join(format!("{version}.log"))
 }

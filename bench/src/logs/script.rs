@@ -78,14 +78,14 @@ pub(super) const ALERTS: [Script; 2] = [
     },
 ];
 
-/// Bytes by originator of conn.log.
+/// Bytes by originator of conn.log, whose first column is the node's name.
 pub(super) const ZEEK: [Script; 3] = [
     Script {
         name: "awk",
         command: "awk",
         arguments: &[
             "-F\t",
-            "!/^#/ { bytes[$3] += $10; if ($6 == 4444) hits++ } END { print length(bytes), hits }",
+            "!/^#/ { bytes[$4] += $11; if ($7 == 4444) hits++ } END { print length(bytes), hits }",
         ],
         is_slow: false,
         probe: &["BEGIN { exit 0 }"],
@@ -97,7 +97,7 @@ pub(super) const ZEEK: [Script; 3] = [
             "-c",
             "import collections, sys\nbytes = collections.Counter()\nfor line in open(sys.argv[1]):\n    \
              if line[0] != '#':\n        row = line.split('\\t')\n        \
-             bytes[row[2]] += int(row[9]) if row[9] != '-' else 0\nprint(len(bytes))",
+             bytes[row[3]] += int(row[10]) if row[10] != '-' else 0\nprint(len(bytes))",
         ],
         is_slow: true,
         probe: &["-c", "pass"],
@@ -108,7 +108,7 @@ pub(super) const ZEEK: [Script; 3] = [
         arguments: &[
             "-c",
             "import sys\nimport pandas\nrows = pandas.read_csv(sys.argv[1], sep='\\t', comment='#', \
-             header=None, na_values='-', low_memory=False)\nprint(rows.groupby(2)[9].sum().size)",
+             header=None, na_values='-', low_memory=False)\nprint(rows.groupby(3)[10].sum().size)",
         ],
         is_slow: true,
         probe: &["-c", "import pandas"],

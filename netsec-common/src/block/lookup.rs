@@ -4,17 +4,30 @@ use super::entry::List;
 use super::hash::Home;
 use super::memory::{BlockControl, BlockTable, Bucket};
 use super::shape::{Consequence, KeyBits, KeyWord, SHAPES_MAX, Subject, list_number, masked};
-use crate::word::observe;
+use crate::word::{observe, opaque};
 
 /// The live entry of a list with the longest prefix that matches, and of that the narrowest.
 ///
 /// `levels` are the parts of the filter that the packet met. `expired` is called for each entry that
 /// would have matched.
+#[inline(always)]
+pub(super) fn decisive<T: BlockTable>(
+    table: &T,
+    control: &BlockControl,
+    list: List,
+    subject: &Subject,
+    levels: u64,
+    expired: impl FnMut(),
+) -> Probe {
+    decisive_of::<T, SHAPES_MAX>(table, control, list, subject, levels, expired)
+}
+
+/// The same among the first `N` shapes; `expired` is also called when there may be more.
 ///
 /// One word all the way: an `Option` of several would have parts that the compiler leaves undefined
 /// and spills all the same, which the verifier refuses.
 #[inline(always)]
-pub(super) fn decisive<T: BlockTable>(
+pub(super) fn decisive_of<T: BlockTable, const N: usize>(
     table: &T,
     control: &BlockControl,
     list: List,
@@ -23,8 +36,12 @@ pub(super) fn decisive<T: BlockTable>(
     mut expired: impl FnMut(),
 ) -> Probe {
     let number = list_number(list, subject.is_v4());
-    let copy = control.active_copy(number);
-    for index in 0..SHAPES_MAX {
+    let mut copy = control.active_copy(number);
+    if N < SHAPES_MAX {
+        // The compiler makes something else of a short loop.
+        copy = opaque(copy);
+    }
+    for index in 0..N {
         let shape = control.shape(number, copy, index);
         if shape.0 == 0 {
             return Probe::NOTHING;
@@ -42,6 +59,9 @@ pub(super) fn decisive<T: BlockTable>(
         if probe.is_live() {
             return probe;
         }
+    }
+    if N < SHAPES_MAX {
+        expired();
     }
     Probe::NOTHING
 }

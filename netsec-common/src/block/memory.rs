@@ -2,6 +2,7 @@
 
 use super::entry::BlockTime;
 use super::lookup::{Probe, probe};
+use super::plain::{PlainSuspect, drop_plain};
 use super::rule::{Ruling, Suspect, judge};
 use super::shape::SHAPES_MAX;
 use crate::ledger::Row;
@@ -46,6 +47,16 @@ pub trait BlockTable {
     {
         judge(self, suspect, bytes, row)
     }
+
+    /// Drops a plain packet that needs nothing else, and says whether it did. The kernel side does so in
+    /// a function of its own, as it rules.
+    #[inline(always)]
+    fn drop_plain(&self, plain: &PlainSuspect, row: &Row) -> bool
+    where
+        Self: Sized,
+    {
+        drop_plain(self, plain, row)
+    }
 }
 
 /// `None` blocks nothing.
@@ -86,6 +97,12 @@ impl<T: BlockTable> BlockTable for Option<T> {
             Some(table) => table.judge(suspect, bytes, row),
             None => Ruling::PASS,
         }
+    }
+
+    #[inline(always)]
+    fn drop_plain(&self, plain: &PlainSuspect, row: &Row) -> bool {
+        self.as_ref()
+            .is_some_and(|table| table.drop_plain(plain, row))
     }
 }
 
@@ -153,7 +170,7 @@ const _: () = assert!(core::mem::offset_of!(BlockControl, hash_keys) == 64);
 
 /// Version of the layout and meaning of the table's memory. A table that was left in the kernel by
 /// another version is not used.
-pub const LAYOUT: u64 = 0x4e53_424c_0000_0001;
+pub const LAYOUT: u64 = 0x4e53_424c_0000_0002;
 
 /// Seven fingerprints, and how many entries had no room here: one cache line.
 ///
@@ -209,8 +226,9 @@ pub struct Aside {
 
 const _: () = assert!(size_of::<Aside>() == 24);
 
-/// Words of the filter: 2 MiB for IPv4, as much for IPv6, and 8 KiB each for short prefixes.
-pub const FILTER_WORDS: u32 = (1 << 19) + 2 * 1024;
+/// Words of the filter: 2 MiB for IPv4, as much for IPv6, and 8 KiB each for short prefixes and for the
+/// outline.
+pub const FILTER_WORDS: u32 = (1 << 19) + 3 * 1024;
 
 /// Slots beyond the table's capacity.
 pub(super) const SPARE_SLOTS: u32 = 64;

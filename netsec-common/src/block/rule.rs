@@ -274,7 +274,7 @@ impl<T: BlockTable> Judge<'_, T> {
         {
             aside.first.store(now.0);
         }
-        let one_in = self.control.sample_one_in.load();
+        let one_in = self.control.sample_one_in();
         one_in != 0 && before % one_in == 0
     }
 }
@@ -345,6 +345,12 @@ impl BlockControl {
         let limit = self.limit_ticks.load();
         let silent = now.0.saturating_sub(self.heartbeat.load());
         (limit != 0 && silent > limit).then(|| self.on_silence())
+    }
+
+    /// One in so many packets of each entry is sampled; 0 is none.
+    #[inline(always)]
+    pub(super) fn sample_one_in(&self) -> u64 {
+        self.sample_one_in.load()
     }
 
     /// Samples the first packet that each entry drops, and then one in `n` of it; 0 is none.

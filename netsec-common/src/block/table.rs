@@ -1,7 +1,7 @@
 //! Writing a table while others read it.
 
 use super::entry::{Action, BlockCounters, BlockEntry, BlockKey, BlockTime, List};
-use super::filter::{bits, level, level_of, words};
+use super::filter::{level, level_of, marks};
 use super::hash::Home;
 use super::lookup::{decisive, exact};
 use super::memory::{BlockMemory, Bucket, EntrySlot, LAYOUT, SPARE_SLOTS};
@@ -280,8 +280,7 @@ impl BlockMemory<'_> {
     }
 
     fn mark(&self, prefix: Prefix) {
-        let (first, many) = bits(self.control, prefix);
-        words(first, many, |index, mask| {
+        marks(self.control, prefix, |index, mask| {
             if let Some(word) = self.filter.get(index) {
                 word.store(word.load() | mask);
             }

@@ -1,7 +1,7 @@
 //! Making filter and shapes anew, and bringing a table in order that its writer left half-way.
 
 use super::entry::List;
-use super::filter::{bits, level_of, words};
+use super::filter::{level_of, marks};
 use super::hash::Home;
 use super::memory::{BlockMemory, FILTER_WORDS};
 use super::prefix::Prefix;
@@ -39,8 +39,7 @@ impl BlockMemory<'_> {
                 continue;
             }
             levels |= level_of(prefix);
-            let (first, many) = bits(self.control, prefix);
-            words(first, many, |index, mask| {
+            marks(self.control, prefix, |index, mask| {
                 if let Some(word) = scratch.get_mut(index) {
                     *word |= mask;
                 }

@@ -113,14 +113,9 @@ pub fn account<T: FlowTable>(
         row,
         set_index: place.set,
     };
-    for (way, slot) in set.ways_from(place.way) {
-        if holds(table, slot, key) {
-            return Ok(home.hit(way, slot, seen, idle_ticks));
-        }
-    }
-    let (way, slot) = oldest(set, place.way, seen.now);
-    home.open(way, slot, key, seen);
-    Ok(1)
+    let packets = home.account(set, place.way, key, seen, idle_ticks);
+    row.touch(place.set);
+    Ok(packets)
 }
 
 #[inline(always)]
@@ -166,6 +161,25 @@ struct Home<'a, T> {
 }
 
 impl<T: FlowTable> Home<'_, T> {
+    #[inline(always)]
+    fn account(
+        &self,
+        set: &FlowSet,
+        first_way: u32,
+        key: &FlowKey,
+        seen: Observation,
+        idle_ticks: u32,
+    ) -> u32 {
+        for (way, slot) in set.ways_from(first_way) {
+            if holds(self.table, slot, key) {
+                return self.hit(way, slot, seen, idle_ticks);
+            }
+        }
+        let (way, slot) = oldest(set, first_way, seen.now);
+        self.open(way, slot, key, seen);
+        1
+    }
+
     #[inline(always)]
     fn hit(&self, way: usize, slot: &FlowSlot, seen: Observation, idle_ticks: u32) -> u32 {
         let (volume, state) = (slot.volume(), slot.state());

@@ -1,11 +1,14 @@
 //! The short way does what the long way does, and is taken where it should be.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::block::{Action, List, Mode, OnSilence};
+use crate::block::{Action, BlockTime, List, Mode, OnSilence, Prefix};
 use crate::fixtures::Blocks;
+use crate::flow::FlowSet;
 use crate::packet::Start;
 
 /// Two engines of which one goes the long way only.
@@ -38,21 +41,38 @@ impl Both {
             start,
             counted_before: false,
         };
-        let verdict = if self.both.pass_known(&frame, now) {
-            self.short += 1;
-            Verdict::Pass
-        } else {
-            self.both.process_any(&frame, now)
+        let slots = |rig: &Rig| {
+            let slots = |set: &FlowSet| set.ways.each_ref().map(|slot| slot.snapshot(1));
+            rig.table.sets.iter().map(slots).collect::<Vec<_>>()
+        };
+        let before = slots(&self.both);
+        let verdict = match self.both.process_known(&frame, now) {
+            Some(verdict) => {
+                self.short += 1;
+                verdict
+            }
+            None => self.both.process_any(&frame, now),
         };
         assert_eq!(verdict, self.long.process_any(&frame, now), "{bytes:02x?}");
         let counters = |rig: &Rig| rig.row.snapshot(1).expect("no frame is in progress");
         let moved = moved(&counters(&self.both), &counters(&self.long));
         assert_eq!(moved, [], "{bytes:02x?}");
-        let slots = |rig: &Rig| {
-            let slots = rig.table.sets.iter().flat_map(|set| &set.ways);
-            slots.map(|slot| slot.snapshot(1)).collect::<Vec<_>>()
+        let after = slots(&self.both);
+        assert_eq!(after, slots(&self.long), "{bytes:02x?}");
+        let touched = |rig: &Rig| {
+            let mut touched = Vec::new();
+            rig.row.take_touched(|mark| touched.push(mark));
+            touched
         };
-        assert_eq!(slots(&self.both), slots(&self.long), "{bytes:02x?}");
+        let changed = (0..after.len()).filter(|set| before.get(*set) != after.get(*set));
+        let changed: Vec<_> = changed.collect();
+        assert_eq!(touched(&self.both), changed, "{bytes:02x?}");
+        assert_eq!(touched(&self.long), changed, "{bytes:02x?}");
+        let blocks = |rig: &Rig| {
+            let blocks = rig.blocks.as_ref();
+            blocks.map(|blocks| blocks.memory().entries().collect::<Vec<_>>())
+        };
+        assert_eq!(blocks(&self.both), blocks(&self.long), "{bytes:02x?}");
         let lists = |rig: &Rig| {
             let samples = (
                 rig.samples.sent.borrow().clone(),
@@ -157,15 +177,18 @@ fn blocks(prefix: &str, mode: Mode) -> Blocks {
     blocks
 }
 
-/// The filter has a bit a /24: a neighbour of what is listed is asked about, others are not.
+/// The filter has a bit a /24: a neighbour of what is listed is asked about, others are not. What is
+/// dropped goes the short way from the second packet on.
 #[test]
 fn only_what_the_filter_meets_goes_the_long_way() {
     let source = case("udp").key.unwrap().source();
     let host = alloc::format!("{source}");
+    let neighbour = alloc::format!("{}", next(source));
     for (prefix, mode, expected) in [
         (host.as_str(), Mode::Detect, 2),
         (host.as_str(), Mode::DryRun, 0),
-        (host.as_str(), Mode::Enforce, 0),
+        (host.as_str(), Mode::Enforce, 2),
+        (neighbour.as_str(), Mode::Enforce, 0),
         ("203.0.113.0/24", Mode::Enforce, 2),
         ("2001:db8::/32", Mode::Enforce, 2),
     ] {
@@ -178,6 +201,75 @@ fn only_what_the_filter_meets_goes_the_long_way() {
         let control = rig.blocks.as_ref().unwrap().memory().control;
         control.set_silence(100, OnSilence::Closed);
     });
+}
+
+/// The address after or before, in the same /24.
+fn next(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() ^ 1).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() ^ 1).into(),
+    }
+}
+
+/// What a test does to a block table.
+type Change<'a> = &'a dyn Fn(&Blocks);
+
+/// What else there is to do for a packet that is dropped.
+#[test]
+fn a_drop_with_more_to_do_goes_the_long_way() {
+    let source = case("udp").key.unwrap().source();
+    let set = |rig: &mut Rig, change: &dyn Fn(&Blocks)| {
+        let blocks = blocks(&alloc::format!("{source}"), Mode::Enforce);
+        change(&blocks);
+        rig.blocks = Some(blocks);
+    };
+    let allow = |blocks: &Blocks| {
+        let all = "0.0.0.0/0".parse().unwrap();
+        rulings::insert(blocks, List::Allow, all, Action::Drop, None);
+    };
+    let silent = |blocks: &Blocks| blocks.memory().control.set_silence(1, OnSilence::Open);
+    let sampled = |blocks: &Blocks| blocks.memory().control.set_sample_one_in(2);
+    let slow = |blocks: &Blocks| {
+        let action = Action::RateLimit { packets_per_s: 1 };
+        rulings::insert(blocks, List::Block, Prefix::host(source), action, None);
+    };
+    let expired = |blocks: &Blocks| {
+        let ends = Some(BlockTime(1));
+        rulings::insert(
+            blocks,
+            List::Block,
+            Prefix::host(source),
+            Action::Drop,
+            ends,
+        );
+        blocks.now.set(BlockTime(2));
+    };
+    let cases: [(Change<'_>, u32); 6] = [
+        (&|_| {}, 2),
+        (&allow, 0),
+        (&silent, 0),
+        (&sampled, 1),
+        (&slow, 0),
+        (&expired, 0),
+    ];
+    for (index, (change, expected)) in cases.into_iter().enumerate() {
+        let mut both = Both::new(|rig| {
+            set(rig, change);
+            if let Some(blocks) = &rig.blocks {
+                blocks.now.set(BlockTime(blocks.now.get().0.max(9)));
+            }
+        });
+        for now in [5, 5, 20] {
+            both.run_case(&case("udp"), Ticks(now));
+        }
+        assert_eq!(both.short, expected, "{index}");
+    }
+    for (sampling, expected) in [(Sampling::OneIn(2), 0), (Sampling::FirstOfFlow(9), 2)] {
+        taken("udp", expected, |rig| {
+            rig.sample(sampling, 64);
+            set(rig, &|_| {});
+        });
+    }
 }
 
 /// The cases in which the packet is plain.
@@ -233,13 +325,18 @@ proptest! {
         ),
         sampling in sampling(),
         idle_ticks in prop_oneof![Just(0u32), 1u32..60],
-        closed in any::<bool>(),
+        blocked in any::<bool>(),
+        sample_one_in in 0u32..3,
     ) {
         let all: Vec<_> = cases().into_iter().filter(|case| case.key.is_some()).collect();
         let mut both = Both::new(|rig| {
             rig.sample(sampling, 64);
             rig.control.set_idle_ticks(idle_ticks);
-            rig.blocks = closed.then(|| blocks("198.51.100.7", Mode::Enforce));
+            rig.blocks = blocked.then(|| {
+                let blocks = blocks("198.51.100.0/25", Mode::Enforce);
+                blocks.memory().control.set_sample_one_in(sample_one_in);
+                blocks
+            });
         });
         let mut now = Ticks(u32::MAX - 100);
         for (case, changes, later) in frames {

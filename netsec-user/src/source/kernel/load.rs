@@ -185,13 +185,14 @@ impl KernelEngine {
                 TickClock::measure(&ebpf, &clock_map)?
             },
             control,
-            rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, ProtFlags::PROT_READ)?,
+            rows: share::<Row>(&ebpf, "LEDGER", cpus as usize, read_write)?,
             sets: share::<FlowSet>(&ebpf, "FLOWS", sets, flows)?,
             config,
             records,
             packets,
             reader: DeltaReader::new(sets),
             ledgers: vec![Snapshot::default(); cpus as usize],
+            touched: Vec::new(),
             ebpf,
             clock_map,
         };
