@@ -65,6 +65,17 @@ impl Activity {
         outcome(&self.connection, self.ended.is_some(), self.connection.end)
     }
 
+    /// Whether the originator completed TCP's handshake and left without having said anything: it only
+    /// looked what is there, as a scanner does at an open port. Whoever uses a service says something.
+    #[must_use]
+    pub const fn is_glance(&self) -> bool {
+        let originator = &self.connection.originator;
+        originator.tcp_flags & (tcp::FIN | tcp::RST) != 0
+            && !has_payload(originator)
+            && self.is_handshake()
+            && completed(&self.connection).0
+    }
+
     /// Whether packets went both ways so that the originator's address is no forgery: it answered
     /// what only it could have received. Without TCP that is likely, and not certain.
     #[must_use]

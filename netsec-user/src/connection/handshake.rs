@@ -58,7 +58,7 @@ impl Handshakes {
 
 /// Whether originator and responder have each been shown to receive what is sent to them.
 #[must_use]
-pub fn completed(connection: &Connection) -> (bool, bool) {
+pub const fn completed(connection: &Connection) -> (bool, bool) {
     let Connection {
         originator,
         responder,

@@ -11,7 +11,7 @@ use netsec_common::packet::protocol;
 use super::desk::{Evidence, Proof};
 use crate::correlate::{Sides, Site};
 use crate::detect::settings::section;
-use crate::finding::{Finding, Kind, Severity, State};
+use crate::finding::{Figure, Finding, Kind, Severity, State};
 use crate::log::{Alert, Event};
 
 section! {
@@ -116,12 +116,17 @@ impl Rules {
         let is_tcp = finding
             .service
             .is_some_and(|(number, _)| number == protocol::TCP);
+        let is_proven = is_tcp && finding.attacker_proven;
+        let mut ids = vec![format!("finding {}", finding.id)];
+        if let (true, Some(Figure::Text(shown))) = (is_proven, finding.evidence.get("handshake")) {
+            ids.push(format!("handshake {shown}"));
+        }
         Ok(Evidence {
             source,
             detector: format!("finding {}", finding.kind),
             reason: finding.message.clone(),
-            ids: vec![format!("finding {}", finding.id)],
-            proof: if is_tcp && finding.attacker_proven {
+            ids,
+            proof: if is_proven {
                 Proof::Handshake
             } else {
                 Proof::None

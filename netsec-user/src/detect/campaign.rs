@@ -69,9 +69,12 @@ impl Campaigns {
         let subject = sighting.subject();
         if let Some(campaign) = self.open.get_mut(&subject) {
             campaign.seen += 1;
+            let was_proven = campaign.sighting.proven;
             campaign.grow(sighting);
             let risen = campaign.sighting.severity > campaign.told_severity;
-            if risen || now.ns_since(campaign.told) >= self.update_ns {
+            // That the attacker is no forgery decides on what may be done about it.
+            let is_shown = campaign.sighting.proven && !was_proven;
+            if risen || is_shown || now.ns_since(campaign.told) >= self.update_ns {
                 campaign.told = now;
                 campaign.told_severity = campaign.sighting.severity;
                 tell(campaign.finding(State::Update));

@@ -71,6 +71,9 @@ impl Scans {
         } else if activity.outcome == Some(Outcome::Conversation) {
             self.succeed(activity, context);
         }
+        if activity.is_glance() {
+            self.prove(activity, context);
+        }
     }
 
     fn add(&mut self, activity: &Activity, probe: &Probe, context: Context<'_>) {
@@ -83,7 +86,7 @@ impl Scans {
             time: connection.start,
             technique: probe.technique,
             outcome: activity.outcome,
-            proven: activity.is_proven(),
+            proof: activity.is_proven().then_some(*key),
             packets: connection.originator.packets,
         };
         let new = || Targets::new(connection.start, host);
@@ -119,16 +122,33 @@ impl Scans {
 
     /// A conversation speaks for a host that was under suspicion.
     fn succeed(&mut self, activity: &Activity, context: Context<'_>) {
-        let (proven, time) = (activity.is_proven(), activity.connection.start);
+        let time = activity.connection.start;
         let key = &activity.connection.key;
         let (source, protocol) = (key.source(), key.protocol());
         let host = key.destination();
         if let Some(ports) = self.vertical.get_mut(&(source, host, protocol)) {
-            ports.succeed(proven, time, windows(context));
+            ports.succeed(time, windows(context));
         }
         let port = key.destination_port();
         if let Some(hosts) = self.horizontal.get_mut(&(source, protocol, port)) {
-            hosts.succeed(proven, time, windows(context));
+            hosts.succeed(time, windows(context));
+        }
+    }
+
+    /// Whoever looks at an open port, and says nothing there, has shown who scans. Another connection
+    /// shows nothing: probes can be forged in the name of a client that is served meanwhile.
+    fn prove(&mut self, activity: &Activity, context: Context<'_>) {
+        let (connection, window) = (&activity.connection, context.settings.scan.window);
+        let (key, now) = (connection.key, connection.end);
+        let (source, host, protocol) = (key.source(), key.destination(), key.protocol());
+        let ports = self.vertical.get_mut(&(source, host, protocol));
+        if ports.is_some_and(|ports| ports.prove(key, now, window)) {
+            self.grown.insert(Grown::Vertical(source, host, protocol));
+        }
+        let port = key.destination_port();
+        let hosts = self.horizontal.get_mut(&(source, protocol, port));
+        if hosts.is_some_and(|hosts| hosts.prove(key, now, window)) {
+            self.grown.insert(Grown::Horizontal(source, protocol, port));
         }
     }
 

@@ -3,9 +3,9 @@ use std::net::SocketAddr;
 use netsec_common::packet::{FlowKey, Vlan, protocol};
 
 use super::*;
-use crate::connection::tcp::{ACK, PSH, RST, SYN};
+use crate::connection::tcp::{ACK, FIN, PSH, RST, SYN};
 use crate::connection::{Connection, EndCause, Outcome, Side};
-use crate::finding::{Party, Severity};
+use crate::finding::{Figure, Party, Severity};
 use crate::hook::HookId;
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -213,6 +213,62 @@ fn a_slow_scan_is_one_campaign() {
         .filter(|found| found.state == State::Start)
         .count();
     assert_eq!(starts, 1, "{:?}", kinds(&findings));
+}
+
+/// The open port of a scan is seen after the scan was told of.
+#[test]
+fn a_look_at_an_open_port_shows_who_scans_and_a_clients_connection_does_not() {
+    let (scanner, server) = (address(0xcb00_7109, 4000), |port| {
+        address(0x0a00_0001, port)
+    });
+    let sides = |said: u8| {
+        let client = side(4, 240, SYN | ACK | FIN | said);
+        (client, side(3, 240, SYN | ACK | PSH | FIN))
+    };
+    // A client says something, later than in the next second or in time.
+    for (said, at, shown) in [(0, 1, true), (PSH, 1, false), (0, 3600, false)] {
+        let mut detectors = detectors(DetectSettings::default());
+        let mut told = Vec::new();
+        for port in 1..=200 {
+            let refused = (side(1, 60, SYN), side(1, 60, RST | ACK));
+            let ends = (scanner, server(port));
+            let probe = connection(ends, protocol::TCP, (1, 1), refused, Outcome::Refused);
+            detectors.activity(&probe);
+        }
+        detectors.close(WallTime::from_ns(SECOND_NS), &mut told);
+        let scan = told
+            .iter()
+            .find(|finding| finding.kind == Kind::ScanVertical);
+        assert!(!scan.unwrap().attacker_proven);
+        told.clear();
+        let at = at * SECOND_NS + 1;
+        let ends = (scanner, server(22));
+        let open = connection(
+            ends,
+            protocol::TCP,
+            (at, at),
+            sides(said),
+            Outcome::Conversation,
+        );
+        detectors.activity(&open);
+        detectors.close(WallTime::from_ns(at + SECOND_NS), &mut told);
+        let mut scans = told
+            .iter()
+            .filter(|finding| finding.kind == Kind::ScanVertical);
+        let update = scans.find(|finding| finding.state == State::Update);
+        assert_eq!(
+            update.is_some_and(|update| update.attacker_proven),
+            shown,
+            "{said} {at}"
+        );
+        assert!(
+            scans.all(|finding| finding.state != State::Start),
+            "{told:?}"
+        );
+        let named = update.and_then(|update| update.evidence.get("handshake"));
+        let wanted = Figure::Text("203.0.113.9:4000 > 10.0.0.1:22".to_owned());
+        assert_eq!(named, shown.then_some(&wanted));
+    }
 }
 
 #[test]

@@ -26,87 +26,23 @@ fn guard() -> Guard {
     )
 }
 
-/// Attempts to lock oneself out, and whether force gets the rest of the prefix blocked.
-const ATTEMPTS: [(&str, bool); 66] = [
-    ("0.0.0.0/0", false),
-    ("::/0", false),
-    ("0.0.0.0", false),
-    ("::", false),
-    ("0.0.0.0/8", false),
-    ("0.0.0.0/1", false),
-    ("128.0.0.0/1", false),
-    ("::ffff:0.0.0.0/96", false),
-    ("::/1", false),
-    ("8000::/1", false),
-    // Loopback.
-    ("127.0.0.1", false),
-    ("127.0.0.0/8", false),
-    ("127.255.255.255", false),
-    ("126.0.0.0/7", false),
-    ("::1", false),
-    ("::/127", false),
-    ("::ffff:127.0.0.1", false),
-    // Link-local, multicast, broadcast.
-    ("169.254.0.0/16", false),
-    ("169.254.169.254", false),
-    ("169.254.1.0/24", false),
-    ("168.0.0.0/7", false),
-    ("fe80::/10", false),
-    ("fe80::1", false),
-    ("fe00::/8", false),
-    ("224.0.0.0/4", false),
-    ("224.0.0.251", false),
-    ("239.255.255.250", false),
-    ("ff00::/8", false),
-    ("ff02::1", false),
-    ("255.255.255.255", false),
-    ("240.0.0.0/4", false),
-    ("10.2.0.255", false),
-    ("198.51.100.255", false),
-    // Own addresses, written in every way.
-    ("10.2.0.9", false),
-    ("::ffff:10.2.0.9", false),
-    ("::ffff:10.2.0.9/128", false),
-    ("::ffff:10.2.0.0/120", false),
-    ("10.2.0.8/31", false),
-    ("10.2.0.0/24", false),
-    ("10.0.0.0/8", false),
-    ("198.51.100.9", false),
-    ("198.51.100.0/24", false),
-    ("2001:db8:2::9", false),
-    ("2001:db8:2::/64", false),
-    ("2001:db8::/32", false),
-    ("2000::/3", false),
-    // The gateways, and their networks.
-    ("10.2.0.1", false),
-    ("198.51.101.1", false),
-    ("198.51.101.0/24", true),
-    ("2001:db8:3::1", false),
-    ("2001:db8:3::/48", true),
-    // DNS.
-    ("192.0.2.53", false),
-    ("192.0.2.52/30", true),
-    ("2001:db8:53::53", false),
-    // The other end of the session this is typed in.
-    ("10.2.0.4", false),
-    ("203.0.113.50", false),
-    ("::ffff:203.0.113.50", false),
-    ("203.0.113.0/24", true),
-    ("2001:db8:4::4", false),
-    ("2001:db8:4::/64", true),
-    // The allowlist: the same, within, around.
-    ("192.0.2.128/25", false),
-    ("192.0.2.200", false),
-    ("192.0.2.0/24", true),
-    ("2001:db8:a:1::/64", false),
-    ("2001:db8:a::/47", true),
-    ("100.64.0.0/10", true),
-];
+/// Attempts to lock oneself out, and whether force gets the rest of the prefix blocked. The command is
+/// tried with the same.
+fn attempts() -> Vec<(&'static str, bool)> {
+    let lines = include_str!("attempts.txt").lines();
+    let attempts = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let attempts = attempts.map(|line| match line.strip_suffix(" yields") {
+        Some(text) => (text, true),
+        None => (line, false),
+    });
+    attempts.collect()
+}
 
 #[test]
 fn no_attempt_to_lock_oneself_out_is_accepted() {
     let guard = guard();
-    for (text, yields) in ATTEMPTS {
+    assert!(attempts().len() >= 66);
+    for (text, yields) in attempts() {
         let refusal = guard.check(prefix(text), false).expect_err(text);
         assert_eq!(refusal.is_final, !yields, "{text}: {refusal}");
         assert_eq!(guard.check(prefix(text), true).is_ok(), yields, "{text}");
@@ -118,7 +54,7 @@ fn no_attempt_to_lock_oneself_out_is_accepted() {
 fn what_is_protected_passes_even_within_a_forced_block() {
     let guard = guard();
     let protected: Vec<_> = guard.protected().collect();
-    for (text, _) in ATTEMPTS {
+    for (text, _) in attempts() {
         let forced = prefix(text);
         let covered = guard.set.overlapping(forced);
         let by_hand: Vec<_> = protected

@@ -124,6 +124,11 @@ fn what_can_be_forged_proves_nothing() {
     let udp = finding(Kind::TunnelDns, Severity::High, outside, protocol::UDP);
     assert_eq!(all.finding(&udp).unwrap().proof, Proof::None);
     let mut one_way = finding(Kind::ScanVertical, Severity::High, outside, protocol::TCP);
+    one_way.evidence = Figures::new().text("handshake", "203.0.113.9:4000 > 10.0.0.1:22");
+    let shown = all.finding(&one_way).unwrap();
+    assert_eq!(shown.proof, Proof::Handshake);
+    let named = ["finding 77", "handshake 203.0.113.9:4000 > 10.0.0.1:22"];
+    assert_eq!(shown.ids, named);
     one_way.attacker_proven = false;
     assert_eq!(all.finding(&one_way).unwrap().proof, Proof::None);
 }

@@ -54,7 +54,7 @@ impl Scans {
             kind: Kind::ScanVertical,
             severity,
             attacker: source.into(),
-            proven: ports.proven,
+            proven: ports.proof.is_some(),
             victim: host.into(),
             service: (!is_protocols).then_some((number, None)),
             start: ports.first,
@@ -106,7 +106,7 @@ impl Scans {
             },
             severity,
             attacker: source.into(),
-            proven: hosts.proven,
+            proven: hosts.proof.is_some(),
             victim: hosts.hosts.party(),
             service: Some((number, (!is_sweep).then_some(port))),
             start: hosts.first,
@@ -151,7 +151,7 @@ impl Scans {
             time: sighting.last,
             technique: Technique::Syn,
             outcome: None,
-            proven: sighting.proven,
+            proof: None,
             packets: 0,
         };
         scans.add(target, host, &seen, windows);
@@ -217,7 +217,7 @@ impl Size {
 
     fn evidence(self, targets: &Targets, name: &'static str) -> Evidence {
         let techniques = targets.techniques().into_iter().map(str::to_owned);
-        Evidence::new()
+        let evidence = Evidence::new()
             .count(name, self.count)
             .number("seconds", seconds(targets.first, targets.last))
             .list("techniques", techniques)
@@ -225,7 +225,11 @@ impl Size {
             .count("packets", targets.packets)
             .count("refused", targets.refused)
             .count("silent", targets.silent)
-            .count("answered", targets.successes)
+            .count("answered", targets.successes);
+        match targets.handshake() {
+            Some(handshake) => evidence.text("handshake", &handshake),
+            None => evidence,
+        }
     }
 }
 

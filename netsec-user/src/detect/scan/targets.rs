@@ -1,6 +1,8 @@
 //! What one source tried: the last targets with their times, and how many there were at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use netsec_common::packet::{FlowKey, protocol};
 
 use super::super::bounded::Kept;
 use super::super::distinct::Distinct;
@@ -18,7 +20,8 @@ pub(super) struct Seen {
     pub(super) time: WallTime,
     pub(super) technique: Technique,
     pub(super) outcome: Option<Outcome>,
-    pub(super) proven: bool,
+    /// The connection, if it shows that the source is no forgery.
+    pub(super) proof: Option<FlowKey>,
     pub(super) packets: u64,
 }
 
@@ -36,7 +39,8 @@ pub(super) struct Targets {
     pub(super) successes: u64,
     /// What came of connections in about the window, and in about the one for slow scans.
     shares: [Share; 2],
-    pub(super) proven: bool,
+    /// The first probe that showed that the source is no forgery.
+    pub(super) proof: Option<FlowKey>,
     /// Bit n for the nth of all techniques.
     techniques: u16,
 }
@@ -55,7 +59,7 @@ impl Targets {
             silent: 0,
             successes: 0,
             shares: [Share::new(time); 2],
-            proven: false,
+            proof: None,
             techniques: 0,
         }
     }
@@ -88,17 +92,34 @@ impl Targets {
         self.packets += seen.packets;
         self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
         self.silent += u64::from(seen.outcome == Some(Outcome::Silent));
-        self.proven |= seen.proven;
+        self.proof = self.proof.or(seen.proof);
         let at = Technique::ALL
             .iter()
             .position(|known| *known == seen.technique);
         self.techniques |= 1 << at.unwrap_or_default();
     }
 
+    /// Takes a look at an open port as proof of the source. True when it is the first, of a scan that
+    /// goes on: within the window it has not ended.
+    pub(super) fn prove(&mut self, glance: FlowKey, now: WallTime, window: TimeSpan) -> bool {
+        let is_new = self.proof.is_none() && now.ns_since(self.last) <= window.as_ns();
+        if is_new {
+            self.proof = Some(glance);
+        }
+        is_new
+    }
+
+    /// The TCP connection that shows that the source is no forgery.
+    pub(super) fn handshake(&self) -> Option<String> {
+        let key = self.proof.filter(|key| key.protocol() == protocol::TCP)?;
+        let from = SocketAddr::new(key.source(), key.source_port());
+        let to = SocketAddr::new(key.destination(), key.destination_port());
+        Some(format!("{from} > {to}"))
+    }
+
     /// Adds a connection that was none.
-    pub(super) fn succeed(&mut self, proven: bool, time: WallTime, windows: [TimeSpan; 2]) {
+    pub(super) fn succeed(&mut self, time: WallTime, windows: [TimeSpan; 2]) {
         self.successes += 1;
-        self.proven |= proven;
         for (share, window) in self.shares.iter_mut().zip(windows) {
             share.turn(time, window);
             share.succeeded += 1;
