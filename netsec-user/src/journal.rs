@@ -3,10 +3,11 @@
 //! Two tables only ever grow (triggers refuse anything else): `decision` and `event`. The third,
 //! `wanted`, is what the block table is to hold at the moment.
 //!
-//! A decision is on the disk before it is in the kernel, so that whatever the kernel holds is
-//! explained. The write-ahead log with `synchronous = FULL` has one `fsync` for each transaction: what
-//! was acknowledged survives a crash of the machine, not only of the process. An import is a few
-//! transactions, so the cost does not count there; a single decision takes that of one `fsync`.
+//! A decision is acknowledged when it is on the disk. It is in the kernel a moment before: an `fsync`
+//! takes longer than the rest together. What is killed in between leaves an entry in a kept table that
+//! nothing explains, which the next start adopts. The write-ahead log with `synchronous = FULL` has one
+//! `fsync` for each transaction: what was acknowledged survives a crash of the machine, not only of the
+//! process. The parts of a list are acknowledged together, at its end.
 
 mod error;
 mod record;
@@ -90,6 +91,20 @@ impl Journal {
             insert_wanted(transaction, &mut wanted.iter())?;
             insert_events(transaction, events)
         })
+    }
+
+    /// As [`Self::want`], without waiting for the disk: a later transaction does that for this one, too.
+    /// A crash of the machine before it loses these entries, and damages nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is not written.
+    pub fn want_soon(&mut self, wanted: &[Wanted]) -> Result<(), JournalError> {
+        let set = |journal: &Self, level| journal.db.pragma_update(None, "synchronous", level);
+        set(self, "NORMAL").map_err(|error| self.error(error))?;
+        let written = self.want(wanted, &[]);
+        set(self, "FULL").map_err(|error| self.error(error))?;
+        written
     }
 
     /// Takes out what is not wanted any more, and says what became of it.

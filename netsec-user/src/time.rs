@@ -2,6 +2,7 @@
 
 mod span;
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
@@ -96,6 +97,34 @@ pub fn monotonic_offset_ns() -> nix::Result<i64> {
         best = best.min((gap, wall.0.saturating_sub(before + gap / 2)));
     }
     Ok(best.1)
+}
+
+/// [`monotonic_offset_ns`], learnt anew when it is older than a tenth of a second: that takes fifteen
+/// readings of clocks.
+#[derive(Debug, Default)]
+pub struct MonotonicOffset {
+    /// When it was learnt, on the monotonic clock, and what.
+    learnt: Cell<Option<(i64, i64)>>,
+}
+
+impl MonotonicOffset {
+    const FRESH_NS: i64 = 100_000_000;
+
+    /// Nanoseconds; 0 when the clocks cannot be read.
+    #[must_use]
+    pub fn ns(&self) -> i64 {
+        let Ok(now) = monotonic_ns() else {
+            return 0;
+        };
+        if let Some((then, offset)) = self.learnt.get()
+            && now - then < Self::FRESH_NS
+        {
+            return offset;
+        }
+        let offset = monotonic_offset_ns().unwrap_or_default();
+        self.learnt.set(Some((now, offset)));
+        offset
+    }
 }
 
 fn monotonic_ns() -> nix::Result<i64> {

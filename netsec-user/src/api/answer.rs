@@ -82,6 +82,10 @@ pub fn answer(
             entries,
             terms,
         } => import(desk, *list, *decision, entries, terms),
+        Request::ImportEnd { decision, entries } => {
+            desk.end_import(*decision, *entries, "root");
+            Ok(Answer::Done {})
+        }
         Request::Why { subject } => why(desk, subject).map(Answer::Why),
         Request::Verify {} => Ok(Answer::Verified(verify(desk))),
         Request::Mode { mode } => {

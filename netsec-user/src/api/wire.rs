@@ -117,6 +117,13 @@ pub enum Request {
         /// As for `import_begin`.
         terms: Terms,
     },
+    /// All parts of an import are there: the answer comes when they are on the disk.
+    ImportEnd {
+        /// What `import_begin` answered.
+        decision: u64,
+        /// How many entries it had.
+        entries: u64,
+    },
     /// Why an address is blocked or not, what speaks against it, or what a decision is.
     Why {
         /// An address, a decision's number, or an incident's name.

@@ -1,9 +1,11 @@
 //! What is wanted, kept in three places: here, in the journal, and in the block table.
 //!
-//! A decision goes to the journal first, so that whatever the table holds is explained. Without a
+//! A decision goes to the table first, as the disk takes longer than a packet should, and counts as made
+//! when it is in the journal. Without a
 //! journal (a full disk, a damaged file) the sensor goes on: what was decided is kept here, counted,
 //! and written as soon as the journal can be opened again.
 
+mod events;
 mod lookup;
 mod upkeep;
 
@@ -16,6 +18,7 @@ use crate::block::{Block, BlockError, BlockState, Enforcer};
 use crate::journal::{Decision, Event, EventKind, Journal, JournalError, Wanted};
 use crate::time::WallTime;
 
+use self::events::{event, events, failure};
 pub use self::upkeep::{Drift, Restored, Verification};
 
 /// Decision number of what the guard keeps on the kernel's allowlist.
@@ -147,11 +150,12 @@ impl Book {
         decision: Decision,
         wanted: &[Wanted],
     ) -> Vec<(BlockKey, BlockError)> {
-        let events = self.replaced(wanted, &decision);
+        let mut events = self.replaced(wanted, &decision);
+        let (entered, failed) = self.enter(table, wanted);
         let recorded = match &mut self.journal {
             None => false,
             Some(journal) => {
-                let written = journal.record(&decision, wanted);
+                let written = journal.record(&decision, &entered);
                 self.note(written)
             }
         };
@@ -159,11 +163,12 @@ impl Book {
         if !recorded {
             self.keep(decision);
         }
+        events.extend(failure(wanted, &failed, time, &actor));
         self.say(&[], events);
-        self.enforce(table, wanted, time, &actor)
+        failed
     }
 
-    /// Adds more of a list to its decision.
+    /// Adds more of a list to its decision. It is on the disk by the next event.
     pub(super) fn put_more(
         &mut self,
         table: &mut dyn Enforcer,
@@ -171,25 +176,34 @@ impl Book {
         now: WallTime,
         actor: &str,
     ) -> Vec<(BlockKey, BlockError)> {
+        let (entered, failed) = self.enter(table, wanted);
         if let Some(journal) = &mut self.journal {
-            let written = journal.want(wanted, &[]);
+            let written = journal.want_soon(&entered);
             self.note(written);
         }
-        self.enforce(table, wanted, now, actor)
+        let event = failure(wanted, &failed, now, actor);
+        self.say(&[], event.into_iter().collect());
+        failed
     }
 
-    fn enforce(
+    /// Says that all of a list is in.
+    pub(super) fn imported(&mut self, id: u64, entries: u64, actor: &str, now: WallTime) {
+        let event = event(id, EventKind::Imported, actor, now);
+        self.say(&[], vec![Event { entries, ..event }]);
+    }
+
+    /// Puts entries into the table; gives those that are in, and those that it refused.
+    fn enter(
         &mut self,
         table: &mut dyn Enforcer,
         wanted: &[Wanted],
-        time: WallTime,
-        actor: &str,
-    ) -> Vec<(BlockKey, BlockError)> {
-        let mut failed = Vec::new();
+    ) -> (Vec<Wanted>, Vec<(BlockKey, BlockError)>) {
+        let (mut entered, mut failed) = (Vec::new(), Vec::new());
         for entry in wanted {
             let key = entry.block.key;
             match table.insert(&entry.block) {
                 Ok(_) => {
+                    entered.push(*entry);
                     self.wanted.insert(key, *entry);
                     if entry.is_automatic {
                         self.automatic.insert(key);
@@ -200,22 +214,7 @@ impl Book {
                 Err(error) => failed.push((key, error)),
             }
         }
-        let (Some((_, error)), Some(entry)) = (failed.first(), wanted.first()) else {
-            return failed;
-        };
-        let keys: Vec<BlockKey> = failed.iter().map(|(key, _)| *key).collect();
-        let event = Event {
-            decision: entry.block.decision_id,
-            time,
-            kind: EventKind::Failed,
-            actor: actor.to_owned(),
-            note: error.to_string(),
-            entries: keys.len() as u64,
-            packets: 0,
-            bytes: 0,
-        };
-        self.say(&keys, vec![event]);
-        failed
+        (entered, failed)
     }
 
     /// Takes entries out of the table, and says what they did.
@@ -262,15 +261,11 @@ impl Book {
                 ..*entry
             })
             .collect();
+        // They are in the table, so that it refuses none.
+        drop(self.enter(table, &confirmed));
         let event = Event {
-            decision: id,
-            time: now,
-            kind: EventKind::Confirmed,
-            actor: actor.to_owned(),
-            note: String::new(),
             entries: confirmed.len() as u64,
-            packets: 0,
-            bytes: 0,
+            ..event(id, EventKind::Confirmed, actor, now)
         };
         if !confirmed.is_empty()
             && let Some(journal) = &mut self.journal
@@ -278,7 +273,6 @@ impl Book {
             let written = journal.want(&confirmed, std::slice::from_ref(&event));
             self.note(written);
         }
-        self.enforce(table, &confirmed, now, actor);
         confirmed
     }
 
@@ -341,33 +335,6 @@ impl Book {
             }
         }
     }
-}
-
-/// One event for each decision that entries were of.
-fn events(
-    taken: &[(Wanted, Option<BlockState>)],
-    kind: EventKind,
-    actor: &str,
-    now: WallTime,
-) -> Vec<Event> {
-    let mut by_decision: BTreeMap<u64, Event> = BTreeMap::new();
-    for (wanted, state) in taken {
-        let decision = wanted.block.decision_id;
-        let event = by_decision.entry(decision).or_insert_with(|| Event {
-            decision,
-            time: now,
-            kind,
-            actor: actor.to_owned(),
-            note: String::new(),
-            entries: 0,
-            packets: 0,
-            bytes: 0,
-        });
-        event.entries += 1;
-        event.packets += state.map_or(0, |state| state.packets);
-        event.bytes += state.map_or(0, |state| state.bytes);
-    }
-    by_decision.into_values().collect()
 }
 
 /// An entry of the kernel's allowlist that the guard wants.

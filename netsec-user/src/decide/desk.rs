@@ -308,8 +308,11 @@ impl Desk<'_> {
         if key.list == List::Block {
             self.state.guard.check(prefix, force)?;
         }
+        if !self.is_trial(key.list) {
+            return Ok(());
+        }
         match self.live(key) {
-            Some(old) if self.is_trial(key.list) && !old.is_trial => {
+            Some(old) if !old.is_trial => {
                 let id = old.block.decision_id;
                 Err(DeskError::Enforced { prefix, id })
             }

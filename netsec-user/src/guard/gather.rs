@@ -1,8 +1,9 @@
 //! The facts of this machine, as they are.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
+use std::thread::{self, ScopedJoinHandle};
 
 use super::facts::{Facts, dns_servers, ssh_peers};
 use crate::source::kernel::HostAddresses;
@@ -38,9 +39,14 @@ pub async fn gather() -> Gathered {
             gathered.facts.dns.extend(dns_servers(&text));
         }
     }
-    let inodes = sshd_sockets();
-    for path in SOCKETS {
-        if let Some(text) = gathered.text(path) {
+    // The kernel walks all of its tables for each reading, which takes milliseconds.
+    let (inodes, sockets) = thread::scope(|scope| {
+        let readers = SOCKETS.map(|path| scope.spawn(move || read(path)));
+        (sshd_sockets(), readers.map(ScopedJoinHandle::join))
+    });
+    for (path, text) in SOCKETS.into_iter().zip(sockets) {
+        let text = text.unwrap_or_else(|_| Err(io::Error::other("the reader failed")));
+        if let Some(text) = gathered.note(path, text) {
             let is_sshd = |inode| inodes.binary_search(&inode).is_ok();
             gathered.facts.ssh_peers.extend(ssh_peers(&text, is_sshd));
         }
@@ -55,7 +61,11 @@ pub async fn gather() -> Gathered {
 impl Gathered {
     /// A file's text; `None` without one.
     fn text(&mut self, path: &str) -> Option<String> {
-        match fs::read_to_string(path) {
+        self.note(path, read(path))
+    }
+
+    fn note(&mut self, path: &str, text: io::Result<String>) -> Option<String> {
+        match text {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -64,6 +74,13 @@ impl Gathered {
             }
         }
     }
+}
+
+/// A file whose length the system does not know, in as few readings as can be.
+fn read(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(1 << 16);
+    File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The sockets that SSH servers hold, sorted: of processes `sshd`, `sshd-session`, `sshd-auth`. Those

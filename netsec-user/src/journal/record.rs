@@ -82,10 +82,12 @@ pub enum EventKind {
     Adopted,
     /// It was made while nothing was dropped, and from then on blocks are.
     Discarded,
+    /// All of its list was put in.
+    Imported,
 }
 
 /// Every kind, and its name in the file.
-const KINDS: [(EventKind, &str); 9] = [
+const KINDS: [(EventKind, &str); 10] = [
     (EventKind::Expired, "expired"),
     (EventKind::Removed, "removed"),
     (EventKind::Replaced, "replaced"),
@@ -95,6 +97,7 @@ const KINDS: [(EventKind, &str); 9] = [
     (EventKind::Repaired, "repaired"),
     (EventKind::Adopted, "adopted"),
     (EventKind::Discarded, "discarded"),
+    (EventKind::Imported, "imported"),
 ];
 
 impl EventKind {

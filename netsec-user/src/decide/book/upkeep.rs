@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use netsec_common::block::{BlockKey, List, Mode, Prefix};
 
-use super::{Book, GUARD, events, guard_block};
+use super::events::events;
+use super::{Book, GUARD, guard_block};
 use crate::block::{Block, BlockState, Enforcer};
 use crate::journal::{Event, EventKind, Journal, Wanted};
 use crate::time::WallTime;

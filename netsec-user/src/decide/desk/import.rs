@@ -29,6 +29,11 @@ impl Desk<'_> {
         id
     }
 
+    /// Ends a list: from here on it is on the disk.
+    pub fn end_import(&mut self, id: u64, entries: u64, actor: &str) {
+        self.state.book.imported(id, entries, actor, self.now);
+    }
+
     /// Adds a part to a list: prefixes, each with the seconds the list gives it.
     pub fn import(
         &mut self,
@@ -78,12 +83,12 @@ impl Desk<'_> {
         let book = &mut self.state.book;
         let failed = book.put_more(self.table, &wanted, self.now, &request.actor);
         imported.entries = (wanted.len() - failed.len()) as u64;
-        for (key, error) in failed {
-            let place = wanted.iter().position(|entry| entry.block.key == key);
-            let place = place.and_then(|at| places.get(at)).copied();
-            imported
-                .refused
-                .push((place.unwrap_or_default(), error.to_string()));
+        // Both are in the order of the part.
+        let mut failed = failed.into_iter().peekable();
+        for (entry, place) in wanted.iter().zip(places) {
+            if let Some((_, error)) = failed.next_if(|(key, _)| *key == entry.block.key) {
+                imported.refused.push((place, error.to_string()));
+            }
         }
         if list == List::Allow {
             self.state.refresh(self.state.facts.clone(), self.table);

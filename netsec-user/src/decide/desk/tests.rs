@@ -319,3 +319,31 @@ fn who_ended_a_whole_connection_is_proven() {
     let proof = Proof::Connection(key(SOURCE, 1000));
     assert!(!is_limit(&bench.decide(SOURCE, proof).unwrap()));
 }
+
+#[test]
+fn of_a_list_that_is_too_long_each_entry_that_is_refused_is_named() {
+    let mut bench = Bench::new(DecideSettings::default());
+    let host = |n: u32| Prefix::host(std::net::Ipv4Addr::from(0x0b00_0000 + n * 77).into());
+    let part: Vec<(Prefix, Option<Duration>)> = (0..1500).map(|n| (host(n), None)).collect();
+    let request = BlockRequest {
+        actor: "root".to_owned(),
+        ..BlockRequest::default()
+    };
+    let mut desk = bench.desk();
+    let id = desk.begin_import(List::Block, &request);
+    let imported = desk.import(id, List::Block, &part, &request);
+    desk.end_import(id, imported.entries, "root");
+    assert_eq!(imported.entries + imported.refused.len() as u64, 1500);
+    assert!((900..=1024).contains(&imported.entries), "{imported:?}");
+    let refused: Vec<usize> = imported.refused.iter().map(|(place, _)| *place).collect();
+    for (place, (prefix, _)) in part.iter().enumerate() {
+        let key = BlockKey {
+            list: List::Block,
+            prefix: *prefix,
+            narrowing: Narrowing::Any,
+        };
+        let is_in = bench.table.get(&key).is_some();
+        assert_eq!(is_in, !refused.contains(&place), "{prefix}");
+        assert_eq!(is_in, bench.state.book.get(&key).is_some(), "{prefix}");
+    }
+}

@@ -18,7 +18,7 @@ use super::load::Purpose;
 use super::shared::{Shared, SharedEntry};
 use super::{KernelEngine, KernelSettings};
 use crate::hook::HookId;
-use crate::time::monotonic_offset_ns;
+use crate::time::MonotonicOffset;
 
 /// The maps of a table, by their names in the object.
 pub(super) const NAMES: [&str; 5] = [
@@ -38,6 +38,8 @@ pub struct BlockMaps {
     asides: Shared<Aside>,
     /// In the order of [`NAMES`].
     maps: Vec<MapData>,
+    /// A list has a million entries, each with an end.
+    offset: MonotonicOffset,
 }
 
 /// A folder of pins that goes with this value.
@@ -190,6 +192,7 @@ impl BlockMaps {
             entries: share(NAMES[3], entries)?,
             asides: share(NAMES[4], asides)?,
             maps,
+            offset: MonotonicOffset::default(),
         })
     }
 }
@@ -249,7 +252,7 @@ impl BlockStore for BlockMaps {
         if self.memory().clock() == REPLAY_CLOCK {
             return 0;
         }
-        monotonic_offset_ns().unwrap_or_default()
+        self.offset.ns()
     }
 }
 

@@ -14,6 +14,9 @@ use super::{ImportArgs, unexpected};
 use crate::args::Cli;
 use crate::output::line;
 
+/// Entries that are sorted at a time: the journal writes what is near together many times faster.
+const SORTED_MAX: usize = 1 << 20;
+
 /// Lines that are named; the rest are counted.
 const NAMED_MAX: u64 = 20;
 
@@ -56,7 +59,7 @@ pub(super) fn import(cli: &Cli, list: ListName, args: &ImportArgs) -> Result<()>
         decision,
         terms,
         client,
-        part: Vec::new(),
+        entries: Vec::new(),
         in_force: 0,
         refused: 0,
         invalid: 0,
@@ -67,6 +70,7 @@ pub(super) fn import(cli: &Cli, list: ListName, args: &ImportArgs) -> Result<()>
     let input = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
     let read = feed::read(input, &mut importer);
     importer.send();
+    importer.end();
     bar.finish_and_clear();
     let counts = read.with_context(|| importer.name.clone())?;
     importer.conclude(counts.records)
@@ -79,7 +83,7 @@ struct Importer {
     decision: u64,
     terms: Terms,
     client: Respondent,
-    part: Vec<FeedEntry>,
+    entries: Vec<FeedEntry>,
     in_force: u64,
     refused: u64,
     invalid: u64,
@@ -90,8 +94,8 @@ struct Importer {
 
 impl FeedSink for Importer {
     fn entry(&mut self, entry: FeedEntry) {
-        self.part.push(entry);
-        if self.part.len() >= PAGE {
+        self.entries.push(entry);
+        if self.entries.len() >= SORTED_MAX {
             self.send();
         }
     }
@@ -103,11 +107,30 @@ impl FeedSink for Importer {
 }
 
 impl Importer {
+    /// Sends what was read, sorted; of equal ones the last one counts.
     fn send(&mut self) {
-        let part = std::mem::take(&mut self.part);
-        if part.is_empty() || self.failed.is_some() {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.sort_by_key(|entry| entry.prefix);
+        for part in entries.chunks(PAGE) {
+            if self.failed.is_none() {
+                self.send_part(part);
+            }
+        }
+    }
+
+    /// Waits until all of it is on the disk.
+    fn end(&mut self) {
+        if self.terms.dry_run || self.failed.is_some() {
             return;
         }
+        let request = Request::ImportEnd {
+            decision: self.decision,
+            entries: self.in_force,
+        };
+        self.failed = self.client.ask(&request).err();
+    }
+
+    fn send_part(&mut self, part: &[FeedEntry]) {
         let text = |entry: &FeedEntry| {
             let seconds = entry.lifetime.map(|lifetime| lifetime.as_secs().max(1));
             (entry.prefix.to_string(), seconds)
