@@ -92,18 +92,20 @@ pub fn answer(
             desk.set_mode(parse_mode(mode)?);
             Ok(Answer::Done {})
         }
-        Request::Sampling { which, n } => {
-            let sampling = sampling(which, *n)?;
-            let Some(set_sampling) = &mut around.set_sampling else {
-                return Err(Failure {
-                    kind: "failed".to_owned(),
-                    message: "no netsec is running, so nothing is sampled".to_owned(),
-                });
-            };
-            set_sampling(sampling);
-            Ok(Answer::Done {})
-        }
+        Request::Sampling { which, n } => set_sampling(which, *n, around),
     }
+}
+
+fn set_sampling(which: &str, n: u32, around: &mut Around<'_>) -> Result<Answer, Failure> {
+    let sampling = sampling(which, n)?;
+    let Some(set_sampling) = &mut around.set_sampling else {
+        return Err(Failure {
+            kind: "failed".to_owned(),
+            message: "no netsec is running, so nothing is sampled".to_owned(),
+        });
+    };
+    set_sampling(sampling);
+    Ok(Answer::Done {})
 }
 
 fn status(desk: &Desk<'_>, around: &Around<'_>) -> Status {
