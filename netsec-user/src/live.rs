@@ -129,32 +129,28 @@ impl Live {
             interfaces.push(Interface::find(name).await?);
         }
         let indices: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
-        let (mut ingress, mut tables) = (Vec::new(), Tables::default());
+        let (mut ingress, mut egress) = (Vec::new(), Vec::new());
+        let mut tables = Tables::default();
         for interface in &interfaces {
-            ingress.push(load_ingress(
-                object,
-                settings,
-                interface,
-                &mut tables,
-                pipeline,
-            )?);
+            let tap = load_ingress(object, settings, interface, &mut tables, pipeline)?;
+            ingress.push(tap);
+            if settings.egress {
+                egress.push(load_egress(
+                    object, settings, interface, &indices, pipeline,
+                )?);
+            }
         }
         fill(&mut state, &mut tables, &settings.blocks).await;
         // What is sent is watched before what is received: of a connection whose first packet is counted
         // the answer is, too, and so it can show that its source is no forgery.
-        let mut egress = Vec::new();
-        for interface in interfaces.iter().filter(|_| settings.egress) {
-            egress.push(load_egress(
-                object, settings, interface, &indices, pipeline,
-            )?);
-        }
         for (tap, interface) in egress.iter_mut().zip(&interfaces) {
             attach_egress(tap, interface)?;
         }
         for (tap, interface) in ingress.iter_mut().zip(&interfaces) {
             attach_ingress(tap, interface, settings.mode)?;
         }
-        let taps = ingress.into_iter().chain(egress).collect();
+        let mut taps: Vec<Tap> = ingress.into_iter().chain(egress).collect();
+        taps.sort_by_key(|tap| tap.hook);
         let hook = |hook: &Hook| format!("{} {}", hook.interface, hook.direction);
         Ok(Self {
             taps,
