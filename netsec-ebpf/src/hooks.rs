@@ -11,7 +11,6 @@ use netsec_common::block::BlockTable;
 use netsec_common::config::{ClockReading, Config};
 use netsec_common::engine::{Engine, Verdict, process_known_v4, process_known_v6};
 use netsec_common::packet::{Frame, HeaderBytes as _, PacketBytes as _, Start};
-use netsec_common::ticks::Ticks;
 
 use crate::blocks::{Blocks, Filter, block_time};
 use crate::inner::{Hook, Receiving, Sending};
