@@ -174,8 +174,8 @@ pub(crate) fn observe() {
 
 /// The same number, of which the compiler knows nothing any more. No instruction at all.
 ///
-/// Of a number known to be 0 or 1 it makes addresses by a bitwise or, which verifiers before 6.12 do not
-/// follow; a sum they do.
+/// Of a number known to be 0 or 1 it makes addresses by a bitwise or, which the verifiers of 5.10 and 6.1
+/// do not follow; a sum they do.
 #[inline(always)]
 pub(crate) fn opaque(number: usize) -> usize {
     #[cfg(target_arch = "bpf")]

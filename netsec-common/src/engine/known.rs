@@ -1,7 +1,8 @@
 //! The short way: plain packets of flows that have a slot, or of blocked sources, with nothing else to do.
 //!
-//! Nearly every packet of a busy link is of the first kind, and of a flood that is stopped of the second. Everything is looked at before anything is written, so
-//! that a frame can still go the long way, which does the same and all the rest.
+//! Nearly every packet of a busy link is of the first kind, and of a flood that is stopped of the second.
+//! Everything is looked at before anything is written, so that a frame can still go the long way, which
+//! does the same and all the rest.
 //!
 //! What is needed is asked for as late as can be: the kernel side has few registers and little stack,
 //! and each map is a call.
