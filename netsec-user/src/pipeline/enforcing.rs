@@ -99,12 +99,18 @@ impl<O: Output> Pipeline<O> {
     /// knows nothing of this machine then, as the capture may be of another.
     pub fn rehearse(&mut self, rules: Rules, policy: Policy) {
         self.enforce(rules);
+        self.remember_traffic();
         if let Some(enforcing) = &mut self.enforcing {
             enforcing.rehearsal = Some(Box::new(Rehearsal {
                 state: State::new(Book::open(None), policy),
                 table: HostEnforcer::new(HostBlocks::new(REHEARSAL_ENTRIES)),
             }));
         }
+    }
+
+    /// Remembers from here on what [`traffic`](Self::traffic) tells of the last minute.
+    pub const fn remember_traffic(&mut self) {
+        self.decides = true;
     }
 
     /// Whether reasons wait for a decision.
@@ -222,7 +228,8 @@ impl<O: Output> Pipeline<O> {
         done
     }
 
-    /// What is known of the traffic.
+    /// What is known of the traffic; nothing of the last minute unless
+    /// [`remember_traffic`](Self::remember_traffic) was called.
     pub fn traffic(&self) -> Traffic<'_> {
         Traffic {
             connections: &self.table,

@@ -81,9 +81,14 @@ impl Entry {
             && self.is_closed()
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         let [a, b] = self.halves;
         is_closed(a.side.tcp_flags, b.side.tcp_flags)
+    }
+
+    /// Whether it is known what came of opening it.
+    pub(super) const fn is_decided(&self) -> bool {
+        self.watched.decided
     }
 
     pub(super) fn has_packets(&self) -> bool {
