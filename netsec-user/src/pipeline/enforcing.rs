@@ -13,10 +13,10 @@ use super::Pipeline;
 use crate::block::{Enforcer, HostEnforcer};
 use crate::correlate::Correlator;
 use crate::decide::{
-    Book, Decided, Desk, DeskError, Evidence, Place, Policy, Proof, Rules, State, Traffic,
+    Book, Decided, Desk, DeskError, Evidence, Policy, Proof, Rules, State, Traffic,
 };
 use crate::finding::Finding;
-use crate::log::{EventDetail, Record};
+use crate::log::{EventDetail, Place, Record};
 use crate::output::Output;
 use crate::source::blocks::HostBlocks;
 use crate::time::WallTime;
@@ -250,7 +250,7 @@ impl Enforcing {
     }
 
     /// Takes a record of a log: alerts are of interest.
-    pub(super) fn record(&mut self, record: &Record<'_>, place: Option<Place<'_>>) {
+    pub(super) fn record(&mut self, place: Place<'_>, record: &Record<'_>) {
         if let Record::Event(event) = record
             && let EventDetail::Alert(alert) = &event.detail
             && let Ok(evidence) = self.rules.alert(event, alert, place)

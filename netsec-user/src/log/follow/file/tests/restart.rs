@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
+use super::super::super::super::place::Place;
 use super::super::super::super::record::Record;
 use super::super::super::position::Positions;
 use super::{FollowFile, Rig, Start, decoder, line};
@@ -22,7 +23,7 @@ fn a_restart_goes_on_where_it_was() {
     rig.write("eve.json", 4..6);
     rig.poll();
     rig.assert_seen(0..6);
-    assert_eq!(rig.follower.positions()[0].lines, 6);
+    assert_eq!(rig.follower.positions()[0].lines, Some(6));
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn a_header_is_read_again_after_a_restart() {
             decoder(),
             WallTime::default(),
         );
-        let mut each = |record: &Record<'_>| {
+        let mut each = |_: Place<'_>, record: &Record<'_>| {
             seen.push(record.time().as_ns());
             Ok(())
         };
