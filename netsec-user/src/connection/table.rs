@@ -97,9 +97,10 @@ impl Watch {
     }
 }
 
-/// 16 bytes of a connection: the table is looked through every second, and most of it is left as it is.
+/// 24 bytes of a connection: the table is looked through every second, and most of it is left as it is.
 #[derive(Clone, Copy, Debug, Default)]
 struct Glance {
+    first: WallTime,
     last: WallTime,
     is_closed: bool,
     /// There is something to tell of it, or will be.
@@ -215,6 +216,7 @@ impl ConnectionTable {
         entry.half_mut(flipped).add(delta);
         if let Some(glance) = self.glances.get_mut(index) {
             *glance = Glance {
+                first: entry.first(),
                 last: entry.last(),
                 is_closed: entry.is_closed(),
                 has_news: true,
@@ -325,7 +327,7 @@ impl Glance {
         let quiet = now.since(self.last);
         !timeouts.idle.is_zero() && quiet >= timeouts.idle
             || self.is_closed && quiet >= timeouts.closed
-            || !timeouts.active.is_zero()
+            || !timeouts.active.is_zero() && now.since(self.first) >= timeouts.active
     }
 }
 

@@ -99,8 +99,8 @@ impl<O: Output> Pipeline<O> {
     /// knows nothing of this machine then, as the capture may be of another.
     pub fn rehearse(&mut self, rules: Rules, policy: Policy) {
         self.enforce(rules);
-        self.remember_traffic();
         if let Some(enforcing) = &mut self.enforcing {
+            self.decides = true;
             enforcing.rehearsal = Some(Box::new(Rehearsal {
                 state: State::new(Book::open(None), policy),
                 table: HostEnforcer::new(HostBlocks::new(REHEARSAL_ENTRIES)),

@@ -100,7 +100,7 @@ impl Entry {
         times.map(|(_, last)| last).max().unwrap_or_default()
     }
 
-    fn first(&self) -> WallTime {
+    pub(super) fn first(&self) -> WallTime {
         let times = self.halves.iter().filter_map(|half| half.times);
         times.map(|(first, _)| first).min().unwrap_or_default()
     }
