@@ -35,10 +35,8 @@ pub fn process_known_v4<'a, P: PacketBytes, T: FlowTable, B: BlockTable>(
         return None;
     }
     Plain::read_v4(frame).and_then(|packet| {
-        let place = || {
-            let hash = flow_hash_v4(&packet.key, &config.hash_keys, &config.mapped_keys);
-            Place::of_hash(P::settle(hash), config)
-        };
+        let hash = flow_hash_v4(&packet.key, &config.hash_keys, &config.mapped_keys);
+        let place = Place::of_hash(P::settle(hash), config);
         take(&packet, place, table, blocks, rest)
     })
 }
@@ -57,10 +55,8 @@ pub fn process_known_v6<'a, P: PacketBytes, T: FlowTable, B: BlockTable>(
         return None;
     }
     Plain::read_v6(frame).and_then(|packet| {
-        let place = || {
-            let hash = flow_hash(&packet.key, &config.hash_keys);
-            Place::of_hash(P::settle(hash), config)
-        };
+        let hash = flow_hash(&packet.key, &config.hash_keys);
+        let place = Place::of_hash(P::settle(hash), config);
         take(&packet, place, table, blocks, rest)
     })
 }
@@ -68,7 +64,7 @@ pub fn process_known_v6<'a, P: PacketBytes, T: FlowTable, B: BlockTable>(
 #[inline(always)]
 fn take<'a, T: FlowTable, B: BlockTable>(
     packet: &Plain,
-    place: impl FnOnce() -> Place,
+    place: Place,
     table: &T,
     blocks: &B,
     rest: impl FnOnce() -> Option<Rest<'a>>,
@@ -79,7 +75,6 @@ fn take<'a, T: FlowTable, B: BlockTable>(
         let is_sampled = matches!(control.sampling(), Sampling::OneIn(_) | Sampling::All);
         return (!is_sampled && blocks.drop_plain(&plain, row)).then_some(Verdict::Drop);
     }
-    let place = place();
     let flow = Known::find(table, place, &packet.key)?;
     let (control, row, now) = rest()?;
     let seen = Observation {
