@@ -2,7 +2,6 @@
 
 mod view;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use netsec_common::block::{BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
@@ -43,6 +42,9 @@ pub fn answer(
     desk: &mut Desk<'_>,
     around: &mut Around<'_>,
 ) -> Result<Answer, Failure> {
+    if matches!(request, Request::Status {} | Request::Why { .. }) {
+        desk.state.heed_allowlist();
+    }
     match request {
         Request::Status {} => Ok(Answer::Status(status(desk, around))),
         Request::Add {
@@ -200,20 +202,35 @@ fn import(
     desk: &mut Desk<'_>,
     list: ListName,
     decision: u64,
-    entries: &[(String, Option<u64>)],
+    entries: &str,
     terms: &Terms,
 ) -> Result<Answer, Failure> {
     let request = block_request(terms)?;
     let part = entries
-        .iter()
-        .map(|(text, seconds)| Ok((prefix(text)?, seconds.map(Duration::from_secs))))
+        .lines()
+        .map(part_entry)
         .collect::<Result<Vec<_>, Failure>>()?;
+    if part.len() > PAGE {
+        return Err(malformed(&format!("a part has at most {PAGE} entries")));
+    }
     let imported = desk.import(decision, list.into(), &part, &request);
     Ok(Answer::Import(ImportResult {
         decision: imported.id,
         entries: imported.entries,
         refused: imported.refused,
     }))
+}
+
+/// `192.0.2.0/24` or `192.0.2.0/24 3600`.
+fn part_entry(line: &str) -> Result<(Prefix, Option<Duration>), Failure> {
+    let (text, seconds) = match line.split_once(' ') {
+        None => (line, None),
+        Some((text, seconds)) => (text, Some(seconds)),
+    };
+    let seconds = seconds.map(str::parse).transpose();
+    let seconds =
+        seconds.map_err(|_error| malformed(&format!("{line:?}: no number of seconds")))?;
+    Ok((prefix(text)?, seconds.map(Duration::from_secs)))
 }
 
 fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
@@ -316,9 +333,6 @@ fn narrowing(protocol: Option<u8>, port: Option<u16>) -> Narrowing {
 }
 
 fn prefix(text: &str) -> Result<Prefix, Failure> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(Prefix::host(address));
-    }
     feed::prefix(text).map_err(|error| malformed(&error.to_string()))
 }
 

@@ -28,6 +28,7 @@ fn decision(id: u64) -> Decision {
         would_cut: "nothing".into(),
         undo: "netsec block del 192.0.2.0/24".into(),
         is_trial: id.is_multiple_of(2),
+        is_automatic: id.is_multiple_of(3),
     }
 }
 
@@ -54,9 +55,7 @@ fn wanted(prefix: &str, id: u64) -> Wanted {
 }
 
 fn all(journal: &Journal) -> Vec<Wanted> {
-    let mut found = Vec::new();
-    journal.wanted(&mut |wanted| found.push(wanted)).unwrap();
-    found
+    journal.wanted().unwrap().into_values().collect()
 }
 
 #[test]
@@ -142,6 +141,7 @@ fn a_journal_of_version_1_goes_on() {
     drop(db);
     for _ in 0..2 {
         let journal = Journal::open(directory.path()).unwrap();
+        assert!(!journal.decision(2).unwrap().unwrap().is_automatic);
         let marks = |entry: &Wanted| {
             let id = entry.block.decision_id;
             (id, entry.is_automatic, entry.is_trial)
@@ -150,6 +150,156 @@ fn a_journal_of_version_1_goes_on() {
         assert_eq!(found, [(1, false, false), (2, true, false)]);
         assert!(!journal.decision(2).unwrap().unwrap().is_trial);
     }
+}
+
+/// What version 2 added to version 1.
+const VERSION_2: &str = "
+ALTER TABLE decision ADD COLUMN is_trial INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE wanted ADD COLUMN is_automatic INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE wanted ADD COLUMN is_trial INTEGER NOT NULL DEFAULT 0;
+INSERT INTO wanted VALUES (0, x'00000000000000000000ffffc6336400', 120, 6, 22, 7, 2, 50, 0, 90, 1, 0);
+INSERT INTO wanted VALUES (1, x'20010db8000000000000000000000000', 32, -1, -1, NULL, 1, 60, 1, 60, 0, 0);
+PRAGMA user_version = 2;
+";
+
+#[test]
+fn a_journal_of_version_2_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let db = Connection::open(directory.path().join(FILE)).unwrap();
+    db.execute_batch(VERSION_1).unwrap();
+    db.execute_batch(VERSION_2).unwrap();
+    drop(db);
+    let at = |ns| Some(WallTime::from_ns(ns));
+    let allowed = Wanted {
+        block: Block {
+            key: BlockKey {
+                list: List::Allow,
+                narrowing: Narrowing::Any,
+                ..wanted("2001:db8::/32", 1).block.key
+            },
+            action: Action::Drop,
+            decision_id: 1,
+            until: at(60),
+        },
+        is_confirmed: true,
+        later: at(60),
+        is_automatic: false,
+        is_trial: false,
+    };
+    let unconfirmed = Wanted {
+        block: Block {
+            until: at(50),
+            ..wanted("198.51.100.0/24", 2).block
+        },
+        later: at(90),
+        ..wanted("198.51.100.0/24", 2)
+    };
+    for _ in 0..2 {
+        let mut journal = Journal::open(directory.path()).unwrap();
+        let found = all(&journal);
+        assert_eq!(found.len(), 4);
+        assert!(
+            found.contains(&allowed) && found.contains(&unconfirmed),
+            "{found:?}"
+        );
+        journal
+            .record(&decision(journal.last_id().unwrap() + 1), &[])
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_last_change_of_an_entry_counts() {
+    let directory = TempDir::new().unwrap();
+    let mut journal = Journal::open(directory.path()).unwrap();
+    let (one, other) = (wanted("192.0.2.1", 1), wanted("192.0.2.2", 1));
+    journal.record(&decision(1), &[one, other]).unwrap();
+    journal.end(&[one.block.key], &[]).unwrap();
+    assert_eq!(all(&journal), [other]);
+    let again = Wanted {
+        is_automatic: false,
+        ..wanted("192.0.2.2", 2)
+    };
+    journal.want_soon(&[again]).unwrap();
+    journal.end(&[one.block.key], &[]).unwrap();
+    assert_eq!(all(&journal), [again]);
+    journal.catch_up(&[], &[], &mut [one].iter()).unwrap();
+    drop(journal);
+    assert_eq!(all(&Journal::open(directory.path()).unwrap()), [one]);
+}
+
+#[test]
+fn a_log_that_is_mostly_past_is_written_anew() {
+    let directory = TempDir::new().unwrap();
+    let mut journal = Journal::open(directory.path()).unwrap();
+    let hosts = |first: u32| -> Vec<Wanted> {
+        let host = |n: u32| wanted(&std::net::Ipv4Addr::from_bits(n).to_string(), 1);
+        (first..first + 60_000).map(host).collect()
+    };
+    let (gone, kept) = (hosts(1 << 24), hosts(2 << 24));
+    journal.want(&gone, &[]).unwrap();
+    journal.want(&kept, &[]).unwrap();
+    let keys: Vec<BlockKey> = gone.iter().map(|entry| entry.block.key).collect();
+    journal.end(&keys, &[]).unwrap();
+    assert!(!journal.is_long(60_000));
+    journal.end(&keys, &[]).unwrap();
+    assert!(journal.is_long(60_000 - 40_001));
+    let mut journal = Journal::open(directory.path()).unwrap();
+    assert!(
+        journal.is_long(60_000 - 40_001),
+        "counted anew at the start"
+    );
+    journal.catch_up(&[], &[], &mut kept.iter()).unwrap();
+    assert!(!journal.is_long(0));
+    assert_eq!(all(&journal), kept);
+    // Five bytes an entry, and one end in each of the few rows.
+    let bytes: i64 = journal
+        .db
+        .query_row("SELECT sum(length(packed)) FROM change", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!((300_000..301_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn a_damaged_row_is_named() {
+    let directory = TempDir::new().unwrap();
+    let mut journal = Journal::open(directory.path()).unwrap();
+    journal
+        .record(&decision(1), &[wanted("192.0.2.1", 1)])
+        .unwrap();
+    for damage in ["packed = x'20c000'", "entries = 2", "list = 7"] {
+        let db = &journal.db;
+        let saved = "CREATE TEMP TABLE saved AS SELECT * FROM change";
+        db.execute_batch(saved).unwrap();
+        db.execute(&format!("UPDATE change SET {damage}"), [])
+            .unwrap();
+        assert!(journal.wanted().is_err(), "{damage}");
+        let back = "DELETE FROM change; INSERT INTO change SELECT * FROM saved; DROP TABLE saved";
+        db.execute_batch(back).unwrap();
+        assert_eq!(all(&journal).len(), 1);
+    }
+}
+
+#[test]
+fn automatic_decisions_of_the_last_minute() {
+    let directory = TempDir::new().unwrap();
+    let mut journal = Journal::open(directory.path()).unwrap();
+    for id in 1..=9 {
+        journal.record(&decision(id), &[]).unwrap();
+    }
+    let times = |since: i64, limit| -> Vec<i64> {
+        let since = WallTime::from_ns(1_000_000_000 + since);
+        let found = journal.automatic_since(since, limit).unwrap();
+        found
+            .iter()
+            .map(|time| time.as_ns() - 1_000_000_000)
+            .collect()
+    };
+    assert_eq!(times(0, 10), [3, 6, 9]);
+    assert_eq!(times(6, 10), [6, 9]);
+    assert_eq!(times(0, 2), [6, 9]);
 }
 
 #[test]
