@@ -1,5 +1,5 @@
-//! A spoofed flood again and again, through the command: memory stays bounded, and a scan hidden in it
-//! is found.
+//! A spoofed flood again and again, through the command: memory stays flat, and a scan hidden in it is
+//! found.
 
 #![expect(clippy::panic_in_result_fn, reason = "a test fails by panicking")]
 
@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use netsec_tests::binary;
@@ -15,18 +16,21 @@ use netsec_user::connection::tcp::SYN;
 use netsec_user::selftest::Link;
 use serde_json::Value;
 
-const LOOPS: u32 = 5;
+const LOOPS: u32 = 20;
 /// Forged SYN a loop, in so many seconds; then silence until all of them have timed out.
-const FORGED: u32 = 20_000;
-const FLOOD_S: u32 = 20;
-const LOOP_S: u32 = 90;
-/// How much memory may grow after the first loop, as tables fill up.
-const GROWTH: f64 = 1.5;
+const FORGED: u32 = 8000;
+const FLOOD_S: u32 = 8;
+const LOOP_S: u32 = 75;
+/// How much memory may grow after the first loop.
+const GROWTH: f64 = 1.05;
 
 #[test]
-fn a_scan_in_a_spoofed_flood_is_found_and_memory_is_bounded() -> anyhow::Result<()> {
+fn a_scan_in_a_spoofed_flood_is_found_and_memory_is_flat() -> anyhow::Result<()> {
     let mut child = binary::command(["replay", "-", "--packets", "off", "--no-flows"])?
         .args(["-o", "jsonl", "--interval", "0"])
+        // Else glibc hands out large blocks from where the holes of earlier ones stay: its slack is
+        // about as large as the bound, and says nothing of what netsec holds.
+        .env("MALLOC_MMAP_THRESHOLD_", "131072")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -44,7 +48,7 @@ fn a_scan_in_a_spoofed_flood_is_found_and_memory_is_bounded() -> anyhow::Result<
     for number in 0..LOOPS {
         one_loop(&mut stdin, number)?;
         stdin.flush()?;
-        // All but the last pipe's worth of it is read by now: that is the silence after the flood.
+        wait_until_read(child.id())?;
         resident.push(resident_kib(child.id())?);
     }
     drop(stdin);
@@ -58,8 +62,8 @@ fn a_scan_in_a_spoofed_flood_is_found_and_memory_is_bounded() -> anyhow::Result<
     let flood = flood.context("the flood was not found")?;
     assert_eq!(flood["finding"]["attacker"], "spoofed/many", "{flood}");
     assert_eq!(flood["dest_ip"], "192.0.2.1", "{flood}");
-    let first = f64::from(resident[1]);
-    let most = resident.iter().skip(1).copied().max().unwrap_or_default();
+    let first = f64::from(resident[0]);
+    let most = resident.iter().copied().max().unwrap_or_default();
     assert!(f64::from(most) <= first * GROWTH, "KiB: {resident:?}");
     Ok(())
 }
@@ -73,11 +77,12 @@ fn one_loop(out: &mut impl Write, number: u32) -> anyhow::Result<()> {
             0x0b00_0000 + (n + number * FORGED).wrapping_mul(7919) % 0x0100_0000,
         );
         let frame = link.tcp(SocketAddr::from((forged, 1025)), victim, SYN, 0);
-        let second = start + n * FLOOD_S / FORGED;
+        let seconds = n * FLOOD_S / FORGED;
+        let second = start + seconds;
         write(out, second, n % (FORGED / FLOOD_S) * 900, &frame)?;
         // A port every four seconds, from somebody real.
         if n.is_multiple_of(4 * FORGED / FLOOD_S) {
-            let port = u16::try_from(1 + number * 5 + n / (4 * FORGED / FLOOD_S))?;
+            let port = u16::try_from(1 + number * FLOOD_S + seconds)?;
             let scanner = SocketAddr::from(([198, 51, 100, 7], 40_000));
             let host = SocketAddr::from(([192, 0, 2, 9], port));
             write(out, second, 999_000, &link.tcp(scanner, host, SYN, 0))?;
@@ -107,6 +112,22 @@ fn write(out: &mut impl Write, second: u32, micros: u32, frame: &[u8]) -> anyhow
         .collect();
     record.extend(frame);
     Ok(out.write_all(&record)?)
+}
+
+/// Waits until the process has read all that is in the pipe, and waits for more.
+fn wait_until_read(process: u32) -> anyhow::Result<()> {
+    let mut waiting = 0;
+    while waiting < 3 {
+        thread::sleep(Duration::from_millis(10));
+        let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+        let state = stat.rsplit(") ").next().context("state")?;
+        waiting = if state.starts_with('S') {
+            waiting + 1
+        } else {
+            0
+        };
+    }
+    Ok(())
 }
 
 fn resident_kib(process: u32) -> anyhow::Result<u32> {

@@ -47,6 +47,10 @@ struct Slice {
 impl RecentTraffic {
     /// Adds what a flow counted.
     pub fn add(&mut self, delta: &FlowDelta) {
+        // That a flow has left its slot is no traffic, and would be a pair again long after its last.
+        if delta.packets == 0 {
+            return;
+        }
         let Some(slice) = self.slice(delta.last) else {
             return;
         };
@@ -159,6 +163,14 @@ mod tests {
         let found = recent.of(now, |_| true);
         assert_eq!((found.bytes, found.bytes_total), (1 << 16, 200_000));
         assert!(found.is_partial);
+        recent.add(&delta("192.0.2.1:1", "192.0.2.9:80", 30, 1));
+        for number in 0..1000_u32 {
+            let source = std::net::Ipv4Addr::from_bits(number);
+            let mut left = delta(&format!("{source}:1"), "192.0.2.9:80", 30, 0);
+            left.packets = 0;
+            recent.add(&left);
+        }
+        assert_eq!(recent.slices[0].pairs.len(), 1, "who only left is no pair");
         for seconds in 0..1000 {
             recent.add(&delta("192.0.2.1:1", "192.0.2.9:80", seconds, 1));
         }

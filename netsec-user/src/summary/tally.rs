@@ -9,8 +9,9 @@ use super::{Service, Talker, Volume};
 use crate::event::FlowDelta;
 
 /// Addresses and services kept while an interval lasts. Beyond twice as many, the smallest half
-/// is folded into nothing but the totals: a heavy talker stays, a source of one packet goes.
-const KEPT: usize = 1 << 16;
+/// is folded into nothing but the totals: a heavy talker stays, a source of one packet goes. A flood of
+/// forged sources fills this at once, and there are two tallies: 2 MiB together.
+const KEPT: usize = 1 << 12;
 
 /// Volumes by protocol, address and service.
 #[derive(Debug)]
@@ -136,11 +137,11 @@ impl Volume {
 }
 
 /// Keeps the largest half of a map that has outgrown its bound.
-fn prune<K, V>(map: &mut IndexMap<K, V>, bytes: impl Fn(&V) -> u64) {
+fn prune<K: Ord, V>(map: &mut IndexMap<K, V>, bytes: impl Fn(&V) -> u64) {
     if map.len() < 2 * KEPT {
         return;
     }
-    map.sort_by(|_, a, _, b| bytes(b).cmp(&bytes(a)));
+    map.sort_unstable_by(|key, a, other, b| bytes(b).cmp(&bytes(a)).then_with(|| key.cmp(other)));
     map.truncate(KEPT);
 }
 
