@@ -1,5 +1,6 @@
 //! Requests, answered at a desk.
 
+mod import;
 mod view;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use netsec_common::block::{BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
 use netsec_common::packet::protocol;
 use netsec_common::sample::Sampling;
 
+use self::import::import;
 use self::view::{entry, incident, standing, view};
 use super::wire::{
     Added, Answer, Entry, Failure, ImportResult, ListName, PAGE, Request, Status, Terms, Verified,
@@ -196,41 +198,6 @@ fn delete(
     let shown = taken.iter().take(NAMED_MAX);
     let entries = shown.map(|(wanted, state)| entry(wanted, state.as_ref(), None));
     Ok(Answer::Deleted(entries.collect()))
-}
-
-fn import(
-    desk: &mut Desk<'_>,
-    list: ListName,
-    decision: u64,
-    entries: &str,
-    terms: &Terms,
-) -> Result<Answer, Failure> {
-    let request = block_request(terms)?;
-    let part = entries
-        .lines()
-        .map(part_entry)
-        .collect::<Result<Vec<_>, Failure>>()?;
-    if part.len() > PAGE {
-        return Err(malformed(&format!("a part has at most {PAGE} entries")));
-    }
-    let imported = desk.import(decision, list.into(), &part, &request);
-    Ok(Answer::Import(ImportResult {
-        decision: imported.id,
-        entries: imported.entries,
-        refused: imported.refused,
-    }))
-}
-
-/// `192.0.2.0/24` or `192.0.2.0/24 3600`.
-fn part_entry(line: &str) -> Result<(Prefix, Option<Duration>), Failure> {
-    let (text, seconds) = match line.split_once(' ') {
-        None => (line, None),
-        Some((text, seconds)) => (text, Some(seconds)),
-    };
-    let seconds = seconds.map(str::parse).transpose();
-    let seconds =
-        seconds.map_err(|_error| malformed(&format!("{line:?}: no number of seconds")))?;
-    Ok((prefix(text)?, seconds.map(Duration::from_secs)))
 }
 
 fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
