@@ -15,6 +15,7 @@ mod facts;
 mod gather;
 mod refusal;
 mod set;
+mod sockets;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

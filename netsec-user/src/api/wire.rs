@@ -319,6 +319,8 @@ pub struct ImportResult {
     pub decision: u64,
     /// Entries in force.
     pub entries: u64,
+    /// The mode: what is blocked is dropped under `enforce` only.
+    pub mode: String,
     /// Places in the part that were refused, and why.
     pub refused: Vec<(usize, String)>,
 }

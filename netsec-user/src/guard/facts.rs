@@ -1,6 +1,8 @@
 //! What this host depends on, read from the system's own files.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use super::sockets::{Socket, listed};
 
 /// Addresses that must not be cut off. Gathered by the caller, so that the rules can be tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,57 +49,15 @@ pub fn ssh_client(ssh_connection: &str) -> Option<IpAddr> {
 /// (`is_sshd` is asked by inode).
 #[must_use]
 pub fn ssh_peers(proc_net_tcp: &str, is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
+    ssh_peers_of(&listed(proc_net_tcp), is_sshd)
+}
+
+/// As [`ssh_peers`], of connections.
+pub(super) fn ssh_peers_of(sockets: &[Socket], is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
     const SSH: u16 = 22;
-    proc_net_tcp
-        .lines()
-        .skip(1)
-        .filter_map(Socket::read)
-        .filter(|socket| socket.local_port == SSH || is_sshd(socket.inode))
-        .map(|socket| socket.peer)
-        .collect()
-}
-
-/// An established connection.
-struct Socket {
-    local_port: u16,
-    peer: IpAddr,
-    inode: u64,
-}
-
-impl Socket {
-    /// Reads a line; `None` for one that is not established, or no line of that file.
-    fn read(line: &str) -> Option<Self> {
-        const ESTABLISHED: &str = "01";
-        let mut words = line.split_whitespace();
-        let (_, local, peer) = (words.next()?, words.next()?, words.next()?);
-        words.next().filter(|state| *state == ESTABLISHED)?;
-        let (_, local_port) = local.split_once(':')?;
-        let (peer, _) = peer.split_once(':')?;
-        Some(Self {
-            local_port: u16::from_str_radix(local_port, 16).ok()?,
-            peer: address(peer)?,
-            inode: words.nth(5)?.parse().ok()?,
-        })
-    }
-}
-
-/// An address as the kernel prints it: its 32-bit words as numbers of this machine.
-fn address(hex: &str) -> Option<IpAddr> {
-    let word = |at: usize| -> Option<[u8; 4]> {
-        let digits = hex.get(at * 8..at * 8 + 8)?;
-        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
-    };
-    match hex.len() {
-        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
-        32 => {
-            let mut bytes = [0; 16];
-            for (index, place) in bytes.chunks_exact_mut(4).enumerate() {
-                place.copy_from_slice(&word(index)?);
-            }
-            Some(IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical())
-        }
-        _ => None,
-    }
+    let is_ssh = |socket: &&Socket| socket.local_port == SSH || is_sshd(socket.inode);
+    let sessions = sockets.iter().filter(is_ssh);
+    sessions.map(|socket| socket.peer).collect()
 }
 
 #[cfg(test)]

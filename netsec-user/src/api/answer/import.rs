@@ -5,7 +5,7 @@ use std::time::Duration;
 use netsec_common::block::Prefix;
 
 use super::super::wire::{Answer, Failure, ImportResult, ListName, PAGE, Terms};
-use super::{block_request, malformed, prefix};
+use super::{block_request, malformed, mode_name, prefix};
 use crate::decide::Desk;
 
 pub(super) fn import(
@@ -26,6 +26,7 @@ pub(super) fn import(
     let imported = desk.import(decision, list.into(), &part, &request);
     Ok(Answer::Import(ImportResult {
         decision: imported.id,
+        mode: mode_name(desk.table.mode()).to_owned(),
         entries: imported.entries,
         refused: imported.refused,
     }))

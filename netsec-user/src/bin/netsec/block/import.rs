@@ -134,6 +134,8 @@ struct Importer {
     client: Respondent,
     in_force: u64,
     refused: u64,
+    /// In which the last part was put in.
+    mode: String,
     failed: Option<anyhow::Error>,
 }
 
@@ -158,6 +160,7 @@ impl Importer {
             client,
             in_force: 0,
             refused: 0,
+            mode: String::new(),
             failed: None,
         })
     }
@@ -200,6 +203,7 @@ impl Importer {
         match self.client.ask(&request) {
             Ok(Answer::Import(done)) => {
                 self.in_force += done.entries;
+                self.mode = done.mode;
                 for (place, reason) in done.refused {
                     self.refused += 1;
                     let number = part.lines.get(place).copied();
@@ -247,6 +251,13 @@ impl Importer {
             "{verb} {} of {file}: {} lines, {} invalid, {} refused{undo}",
             self.in_force, read.records, read.invalid, self.refused,
         ))?;
+        let drops = self.mode == "enforce" || self.mode.is_empty();
+        if self.list == ListName::Block && !self.terms.dry_run && !drops {
+            log::warn!(
+                "the mode is {}, so nothing is dropped; to drop: netsec run --enforce",
+                self.mode
+            );
+        }
         self.failed.map_or(Ok(()), Err)
     }
 }
