@@ -274,11 +274,15 @@ impl ConnectionTable {
             if !self.glances.get(index).is_some_and(&may_leave) {
                 continue;
             }
-            if let Some((key, entry)) = self.entries.get_index_mut(index)
-                && leaves(key, entry, &mut self.watch)
-            {
+            let Some((key, entry)) = self.entries.get_index_mut(index) else {
+                continue;
+            };
+            if leaves(key, entry, &mut self.watch) {
                 self.entries.swap_remove_index(index);
                 self.glances.swap_remove(index);
+            } else if let Some(glance) = self.glances.get_mut(index) {
+                // A partial record was written: the next is due as long after this one.
+                glance.first = entry.first();
             }
         }
         self.watch.sort(start);

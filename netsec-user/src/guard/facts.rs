@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::sockets::{Socket, listed};
+use super::sockets::Socket;
 
 /// Addresses that must not be cut off. Gathered by the caller, so that the rules can be tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,17 +43,11 @@ pub fn ssh_client(ssh_connection: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The other ends of established SSH sessions, from `/proc/net/tcp` or `/proc/net/tcp6`.
+/// The other ends of SSH sessions among these connections.
 ///
 /// Those with port 22 on this side, and those whose socket an SSH server holds on whatever port
 /// (`is_sshd` is asked by inode).
-#[must_use]
-pub fn ssh_peers(proc_net_tcp: &str, is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
-    ssh_peers_of(&listed(proc_net_tcp), is_sshd)
-}
-
-/// As [`ssh_peers`], of connections.
-pub(super) fn ssh_peers_of(sockets: &[Socket], is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
+pub(super) fn ssh_peers(sockets: &[Socket], is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
     const SSH: u16 = 22;
     let is_ssh = |socket: &&Socket| socket.local_port == SSH || is_sshd(socket.inode);
     let sessions = sockets.iter().filter(is_ssh);
@@ -62,6 +56,7 @@ pub(super) fn ssh_peers_of(sockets: &[Socket], is_sshd: impl Fn(u64) -> bool) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::sockets::listed;
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<IpAddr> {
@@ -106,15 +101,15 @@ mod tests {
             2: 010200C0:0050 080200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 102 2 0\n\
             3: 010200C0:08AE 090200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 103 2 0\n\
             4: 010200C0:0016 0A0200C0:C738 06 00000000:00000000 02:00000000 00000000     0        0 0 2 0\n";
-        let found = ssh_peers(v4, |inode| inode == 103);
+        let found = ssh_peers(&listed(v4), |inode| inode == 103);
         assert_eq!(found, addresses(&["192.0.2.7", "192.0.2.9"]));
         let v6 = "header\n\
             0: 0000000000000000FFFF0000010200C0:0016 0000000000000000FFFF0000070200C0:C738 01 0:0 0:0 0 0 0 7 1\n\
             1: B80D0120000000000000000001000000:0016 B80D0120000000000000000007000000:C738 01 0:0 0:0 0 0 0 8 1\n";
         assert_eq!(
-            ssh_peers(v6, |_| false),
+            ssh_peers(&listed(v6), |_| false),
             addresses(&["192.0.2.7", "2001:db8::7"])
         );
-        assert!(ssh_peers("\u{e9}\n\n1: x y 01\n", |_| true).is_empty());
+        assert!(listed("\u{e9}\n\n1: x y 01\n").is_empty());
     }
 }

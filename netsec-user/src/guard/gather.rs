@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
-use super::facts::{Facts, dns_servers, ssh_peers_of};
+use super::facts::{Facts, dns_servers, ssh_peers};
 use super::sockets::{Family, established};
 use crate::source::kernel::HostAddresses;
 
@@ -46,7 +46,7 @@ pub async fn gather() -> Gathered {
         let sockets = sockets.unwrap_or_else(|_| Err(io::Error::other("the reader failed")));
         if let Some(sockets) = gathered.note(family.path(), sockets) {
             let is_sshd = |inode| inodes.binary_search(&inode).is_ok();
-            let peers = ssh_peers_of(&sockets, is_sshd);
+            let peers = ssh_peers(&sockets, is_sshd);
             gathered.facts.ssh_peers.extend(peers);
         }
     }
