@@ -58,7 +58,7 @@ impl Targets {
             refused: 0,
             silent: 0,
             successes: 0,
-            shares: [Share::new(time); 2],
+            shares: [Share::new(time), Share::new(time)],
             proof: None,
             techniques: 0,
         }
@@ -87,7 +87,7 @@ impl Targets {
         self.probes += 1;
         for (share, window) in self.shares.iter_mut().zip(windows) {
             share.turn(seen.time, window);
-            share.tried += 1;
+            share.all.insert(target);
         }
         self.packets += seen.packets;
         self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
@@ -118,18 +118,26 @@ impl Targets {
     }
 
     /// Adds a connection that was none.
-    pub(super) fn succeed(&mut self, time: WallTime, windows: [TimeSpan; 2]) {
+    pub(super) fn succeed(&mut self, target: u64, time: WallTime, windows: [TimeSpan; 2]) {
         self.successes += 1;
         for (share, window) in self.shares.iter_mut().zip(windows) {
             share.turn(time, window);
-            share.succeeded += 1;
+            share.all.insert(target);
+            share.succeeded.insert(target);
         }
     }
 
-    /// Whether at least half of what the source does here fails, in the window and in the one for
-    /// slow scans.
+    /// Whether at least half of the targets that the source tries here fail, in the window and in the
+    /// one for slow scans.
     pub(super) fn is_failing(&self) -> [bool; 2] {
-        self.shares.map(|share| share.tried >= share.succeeded)
+        let [fast, slow] = &self.shares;
+        [fast, slow].map(|share| share.failed() >= share.answered())
+    }
+
+    /// Different targets that answered, in the window and in the one for slow scans.
+    pub(super) fn answered(&self) -> [u64; 2] {
+        let [fast, slow] = &self.shares;
+        [fast, slow].map(Share::answered)
     }
 
     /// Different targets in a window that ends now, up to [`RECENT`].
@@ -161,30 +169,46 @@ impl Targets {
     }
 }
 
-/// Probes and conversations, where those of windows gone by count half as much with each: so a proxy
-/// that fails now and then is no scanner, and one that was busy yesterday may become one.
-#[derive(Clone, Copy, Debug)]
+/// Different targets that failed and that answered, where those of windows gone by count half as much
+/// with each: so a proxy that fails now and then is no scanner, and one that was busy yesterday may
+/// become one. Each target counts once, however often it is asked, and has answered if it ever did: a
+/// thousand pages from one server do not speak for the ports that are tried meanwhile.
+#[derive(Clone, Debug)]
 struct Share {
     since: WallTime,
-    tried: u64,
-    succeeded: u64,
+    all: Distinct,
+    succeeded: Distinct,
+    /// Failed and answered in the windows gone by.
+    before: (u64, u64),
 }
 
 impl Share {
-    const fn new(since: WallTime) -> Self {
+    fn new(since: WallTime) -> Self {
         Self {
             since,
-            tried: 0,
-            succeeded: 0,
+            all: Distinct::default(),
+            succeeded: Distinct::default(),
+            before: (0, 0),
         }
+    }
+
+    fn failed(&self) -> u64 {
+        let failed = self.all.count().saturating_sub(self.succeeded.count());
+        self.before.0 + failed
+    }
+
+    fn answered(&self) -> u64 {
+        self.before.1 + self.succeeded.count()
     }
 
     fn turn(&mut self, now: WallTime, window: TimeSpan) {
         let windows = now.ns_since(self.since) / window.as_ns().max(1);
         if let Ok(windows @ 1..) = u32::try_from(windows) {
+            let halved = |count: u64| count.checked_shr(windows).unwrap_or(0);
+            self.before = (halved(self.failed()), halved(self.answered()));
+            self.all = Distinct::default();
+            self.succeeded = Distinct::default();
             self.since = now;
-            self.tried = self.tried.checked_shr(windows).unwrap_or(0);
-            self.succeeded = self.succeeded.checked_shr(windows).unwrap_or(0);
         }
     }
 }
