@@ -93,6 +93,7 @@ impl Scans {
             time: connection.start,
             technique: probe.technique,
             outcome: activity.outcome,
+            open: activity.outcome == Some(Outcome::Empty) && activity.is_handshake(),
             proof: activity.is_proven().then_some(*key),
             packets: connection.originator.packets,
         };

@@ -48,8 +48,20 @@ impl Scans {
         } else {
             protocol_name(number)
         };
-        let message = format!("{} {word_of}{what} tried{}", size.count, size.rest(ports));
+        let open = ports.open();
+        let mut message = format!(
+            "{} {word_of}{what} tried{}",
+            size.count,
+            size.rest(ports, false)
+        );
         let name = if is_protocols { "protocols" } else { "ports" };
+        let mut evidence = size
+            .evidence(ports, name)
+            .list("sample", ports.sample(NAMED));
+        if !open.is_empty() {
+            message = format!("{message} ({})", open.join(", "));
+            evidence = evidence.list("open", open);
+        }
         let mut sighting = Sighting {
             kind: Kind::ScanVertical,
             severity,
@@ -60,9 +72,7 @@ impl Scans {
             start: ports.first,
             last: ports.last,
             window: size.window,
-            evidence: size
-                .evidence(ports, name)
-                .list("sample", ports.sample(NAMED)),
+            evidence,
             message,
         };
         let (hosts, victim) =
@@ -83,7 +93,11 @@ impl Scans {
         let (source, number, _) = key;
         let hosts = self.horizontal.get(&key)?;
         let scan = &context.settings.scan;
-        let least = if is_ping(number) { scan.pings } else { scan.hosts };
+        let least = if is_ping(number) {
+            scan.pings
+        } else {
+            scan.hosts
+        };
         let mut sighting = horizontal(key, hosts, least, context)?;
         if sighting.kind == Kind::ScanHorizontal {
             let low = match hosts.hosts.party() {
@@ -140,6 +154,7 @@ impl Scans {
             time: sighting.last,
             technique: Technique::Syn,
             outcome: None,
+            open: false,
             proof: None,
             packets: 0,
         };
@@ -185,7 +200,7 @@ fn horizontal(
         last: hosts.last,
         window: size.window,
         evidence: size.evidence(hosts, "hosts"),
-        message: format!("{} hosts {what}{}", size.count, size.rest(hosts)),
+        message: format!("{} hosts {what}{}", size.count, size.rest(hosts, is_sweep)),
     })
 }
 
@@ -231,19 +246,26 @@ impl Size {
         }
     }
 
-    /// ` in 1.2s, SYN: 990 refused, 0 silent`.
+    /// ` in 1.2s, SYN: 990 refused, 0 silent, 2 open`; of pings ` in 1.2s, ICMP echo: 9 silent`.
     #[expect(
         clippy::unused_self,
         reason = "reads as one sentence with its neighbours"
     )]
-    fn rest(self, targets: &Targets) -> String {
+    fn rest(self, targets: &Targets, is_ping: bool) -> String {
         let span = crate::time::Span(targets.last.since(targets.first));
-        format!(
-            " in {span}, {}: {} refused, {} silent",
-            targets.techniques().join(" and "),
-            targets.refused,
-            targets.silent
-        )
+        let silent = targets.silent;
+        let came = if is_ping {
+            // Whether the last ones are answered is not known yet.
+            format!("{silent} silent")
+        } else {
+            format!("{} refused, {silent} silent", targets.refused)
+        };
+        let open = match targets.accepted {
+            0 => String::new(),
+            accepted => format!(", {accepted} open"),
+        };
+        let techniques = targets.techniques().join(" and ");
+        format!(" in {span}, {techniques}: {came}{open}")
     }
 
     fn evidence(self, targets: &Targets, name: &'static str) -> Evidence {
@@ -256,6 +278,7 @@ impl Size {
             .count("packets", targets.packets)
             .count("refused", targets.refused)
             .count("silent", targets.silent)
+            .count("accepted", targets.accepted)
             .count("answered", targets.successes);
         match targets.handshake() {
             Some(handshake) => evidence.text("handshake", &handshake),

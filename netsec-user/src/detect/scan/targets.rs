@@ -14,12 +14,17 @@ use crate::time::{TimeSpan, WallTime};
 /// Targets whose times are kept: more than the limits for slow scans.
 const RECENT: usize = 128;
 
+/// Open targets that are remembered.
+const OPEN: usize = 16;
+
 /// One probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) time: WallTime,
     pub(super) technique: Technique,
     pub(super) outcome: Option<Outcome>,
+    /// The port accepted the connection.
+    pub(super) open: bool,
     /// The connection, if it shows that the source is no forgery.
     pub(super) proof: Option<FlowKey>,
     pub(super) packets: u64,
@@ -36,6 +41,9 @@ pub(super) struct Targets {
     pub(super) packets: u64,
     pub(super) refused: u64,
     pub(super) silent: u64,
+    /// Probes that were accepted, and the first targets that accepted one.
+    pub(super) accepted: u64,
+    open: Vec<u64>,
     pub(super) successes: u64,
     /// What came of connections in about the window, and in about the one for slow scans.
     shares: [Share; 2],
@@ -57,6 +65,8 @@ impl Targets {
             packets: 0,
             refused: 0,
             silent: 0,
+            accepted: 0,
+            open: Vec::new(),
             successes: 0,
             shares: [Share::new(time), Share::new(time)],
             proof: None,
@@ -92,6 +102,12 @@ impl Targets {
         self.packets += seen.packets;
         self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
         self.silent += u64::from(seen.outcome == Some(Outcome::Silent));
+        if seen.open {
+            self.accepted += 1;
+            if self.open.len() < OPEN && !self.open.contains(&target) {
+                self.open.push(target);
+            }
+        }
         self.proof = self.proof.or(seen.proof);
         let at = Technique::ALL
             .iter()
@@ -159,6 +175,13 @@ impl Targets {
         targets.sort_unstable();
         targets.truncate(most);
         targets.iter().map(u64::to_string).collect()
+    }
+
+    /// The first targets that were found open, as numbers, the lowest first.
+    pub(super) fn open(&self) -> Vec<String> {
+        let mut open = self.open.clone();
+        open.sort_unstable();
+        open.iter().map(u64::to_string).collect()
     }
 
     pub(super) fn techniques(&self) -> Vec<&'static str> {
