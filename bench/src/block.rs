@@ -9,14 +9,14 @@ mod xdp_filter;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing};
+use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing, Prefix};
 use netsec_common::ledger::{Class, Counter};
 use netsec_common::sample::Sampling;
 use netsec_tests::kernel::{Counted, stay_on_cpu};
 use netsec_user::block::{Block, Enforcer as _, KernelEnforcer};
 use netsec_user::hook::HookId;
 use netsec_user::object;
-use netsec_user::source::kernel::{BlockSource, KernelEngine};
+use netsec_user::source::kernel::{BlockMaps, BlockSource, KernelEngine};
 
 use crate::driver::Driver;
 use crate::kernel::contestant;
@@ -177,20 +177,7 @@ impl Program {
             &contestant::settings(Sampling::Off)?,
             &BlockSource::New(entries.max(1)),
         )?;
-        let mut enforcer = KernelEnforcer::new(maps);
-        enforcer.set_mode(Mode::Enforce);
-        for (prefix, decision_id) in listed.prefixes.iter().zip(1..) {
-            enforcer.insert(&Block {
-                key: BlockKey {
-                    list: List::Block,
-                    prefix: *prefix,
-                    narrowing: Narrowing::Any,
-                },
-                action: Action::Drop,
-                decision_id,
-                until: None,
-            })?;
-        }
+        let enforcer = enforcing(maps, &listed.prefixes)?;
         Ok(Self {
             name,
             number: driver.install(&engine.program_info()?.fd()?)?,
@@ -239,6 +226,25 @@ impl Program {
         );
         Ok(())
     }
+}
+
+/// A block table in which these are dropped.
+pub(crate) fn enforcing(maps: BlockMaps, dropped: &[Prefix]) -> Result<KernelEnforcer> {
+    let mut enforcer = KernelEnforcer::new(maps);
+    enforcer.set_mode(Mode::Enforce);
+    for (prefix, decision_id) in dropped.iter().zip(1..) {
+        enforcer.insert(&Block {
+            key: BlockKey {
+                list: List::Block,
+                prefix: *prefix,
+                narrowing: Narrowing::Any,
+            },
+            action: Action::Drop,
+            decision_id,
+            until: None,
+        })?;
+    }
+    Ok(enforcer)
 }
 
 /// Nanoseconds above empty, above netsec with nothing listed, and against xdp-filter.

@@ -153,6 +153,10 @@ pub trait Enforcer {
     /// Shows every entry, live or expired, in no particular order.
     fn visit(&self, visitor: &mut dyn FnMut(&BlockState));
 
+    /// Shows every entry of part number `part` of `parts` parts of about the same size: a large table takes
+    /// longer than the caller may have.
+    fn visit_part(&self, part: usize, parts: usize, visitor: &mut dyn FnMut(&BlockState));
+
     /// The entry that decides on packets of a source: on the blocklist, or else on the allowlist when
     /// both match. A port needs its protocol.
     fn decisive(
@@ -162,10 +166,6 @@ pub trait Enforcer {
         port: Option<u16>,
         now: WallTime,
     ) -> Option<BlockState>;
-
-    /// Removes the entries that have expired, each shown once to `visitor`. To be called every few
-    /// seconds: until then they take up room, but match nothing.
-    fn reap(&mut self, now: WallTime, visitor: &mut dyn FnMut(&BlockState));
 
     /// How full the table is.
     fn usage(&self) -> Usage;

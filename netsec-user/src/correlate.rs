@@ -18,6 +18,7 @@ mod row;
 mod sides;
 mod site;
 mod suspicious;
+mod twice;
 
 pub use self::activity::activity_of;
 pub use self::contact::{Contact, Outcome};
@@ -35,3 +36,4 @@ pub use self::row::{AlertRow, Origin, Row, Says};
 pub use self::sides::Sides;
 pub use self::site::{Course, Site};
 pub use self::suspicious::{PortRangeError, SuspiciousPort, SuspiciousPorts};
+pub use self::twice::ToldTwice;

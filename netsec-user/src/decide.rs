@@ -20,5 +20,5 @@ pub use self::desk::{
 };
 pub use self::dropped::DroppedPackets;
 pub use self::policy::{Caps, DecideSettings, Policy};
-pub use self::rules::{EnforceSettings, Place, Rules, Spared};
+pub use self::rules::{EnforceSettings, Rules, Spared};
 pub use self::tables::Tables;

@@ -15,12 +15,13 @@ mod facts;
 mod gather;
 mod refusal;
 mod set;
+mod sockets;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netsec_common::block::Prefix;
 
-pub use self::facts::{Facts, dns_servers, ssh_client, ssh_peers};
+pub use self::facts::{Facts, dns_servers, ssh_client};
 pub use self::gather::{Gathered, gather};
 pub use self::refusal::{Covered, Refusal};
 use self::set::Set;

@@ -1,7 +1,7 @@
 //! The history of decisions, in SQLite: who, why, by what evidence, until when, and what became of it.
 //!
-//! Two tables only ever grow (triggers refuse anything else): `decision` and `event`. The third,
-//! `wanted`, is what the block table is to hold at the moment.
+//! Two tables only ever grow (triggers refuse anything else): `decision` and `event`. The third, `change`,
+//! is the log of what the block table is to hold.
 //!
 //! A decision is acknowledged when it is on the disk. It is in the kernel a moment before: an `fsync`
 //! takes longer than the rest together. What is killed in between leaves an entry in a kept table that
@@ -9,10 +9,13 @@
 //! `fsync` for each transaction: what was acknowledged survives a crash of the machine, not only of the
 //! process. The parts of a list are acknowledged together, at its end.
 
+mod changes;
 mod error;
+mod packed;
 mod record;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +26,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 pub use self::error::JournalError;
 pub use self::record::{Decision, Event, EventKind, Wanted};
-use self::record::{address, integer, key_columns, length, read_decision, read_wanted, to_ns};
+use self::record::{address, integer, length, read_decision, to_ns, unsigned};
 use crate::time::WallTime;
 
 /// The file's name in the state directory.
@@ -31,6 +34,9 @@ const FILE: &str = "journal.sqlite";
 
 /// How long another process may hold the journal: longer than any transaction takes.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// So many entries that are past are left in the log of changes before it is written anew.
+const PAST_MAX: u64 = 100_000;
 
 /// Most decisions and events given of one address or decision.
 const HISTORY_MAX: u32 = 100;
@@ -40,6 +46,8 @@ const HISTORY_MAX: u32 = 100;
 pub struct Journal {
     db: Connection,
     path: PathBuf,
+    /// Entries in the log of changes, past ones among them.
+    logged: u64,
 }
 
 impl Journal {
@@ -66,7 +74,8 @@ impl Journal {
         if version > schema::VERSION {
             return Err(JournalError::Newer { path, version });
         }
-        Ok(Self { db, path })
+        let logged = changes::count(&db).map_err(|error| JournalError::new(&path, error))?;
+        Ok(Self { db, path, logged })
     }
 
     /// Writes a decision and what it wants, whole or not at all.
@@ -77,7 +86,7 @@ impl Journal {
     pub fn record(&mut self, decision: &Decision, wanted: &[Wanted]) -> Result<(), JournalError> {
         self.transact(|transaction| {
             insert_decision(transaction, decision)?;
-            insert_wanted(transaction, &mut wanted.iter())
+            changes::want(transaction, &mut wanted.iter())
         })
     }
 
@@ -88,8 +97,8 @@ impl Journal {
     /// When it is not on the disk.
     pub fn want(&mut self, wanted: &[Wanted], events: &[Event]) -> Result<(), JournalError> {
         self.transact(|transaction| {
-            insert_wanted(transaction, &mut wanted.iter())?;
-            insert_events(transaction, events)
+            insert_events(transaction, events)?;
+            changes::want(transaction, &mut wanted.iter())
         })
     }
 
@@ -114,14 +123,8 @@ impl Journal {
     /// When it is not on the disk.
     pub fn end(&mut self, keys: &[BlockKey], events: &[Event]) -> Result<(), JournalError> {
         self.transact(|transaction| {
-            let mut delete = transaction.prepare(
-                "DELETE FROM wanted WHERE list = ?1 AND address = ?2 AND length = ?3 \
-                 AND protocol = ?4 AND port = ?5",
-            )?;
-            for key in keys {
-                delete.execute(key_columns(key))?;
-            }
-            insert_events(transaction, events)
+            insert_events(transaction, events)?;
+            changes::end(transaction, keys)
         })
     }
 
@@ -137,34 +140,33 @@ impl Journal {
         events: &[Event],
         wanted: &mut dyn Iterator<Item = &Wanted>,
     ) -> Result<(), JournalError> {
+        let past = self.logged;
         self.transact(|transaction| {
             for decision in decisions {
                 insert_decision(transaction, decision)?;
             }
             insert_events(transaction, events)?;
-            transaction.execute("DELETE FROM wanted", [])?;
-            insert_wanted(transaction, wanted)
-        })
+            transaction.execute("DELETE FROM change", [])?;
+            changes::want(transaction, wanted)
+        })?;
+        self.logged -= past;
+        Ok(())
     }
 
-    /// Shows all that the block table is to hold, in the order of keys.
+    /// Whether most of the log of changes is past, when so many entries are wanted: a start reads all of it.
+    /// [`Self::catch_up`] writes it anew.
+    #[must_use]
+    pub const fn is_long(&self, wanted: u64) -> bool {
+        self.logged > 2 * wanted + PAST_MAX
+    }
+
+    /// All that the block table is to hold.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn wanted(&self, visitor: &mut dyn FnMut(Wanted)) -> Result<(), JournalError> {
-        let mut read = || -> rusqlite::Result<()> {
-            let mut select = self.db.prepare(
-                "SELECT list, address, length, protocol, port, rate, decision, until_ns, \
-                 is_confirmed, later_ns, is_automatic, is_trial FROM wanted",
-            )?;
-            let mut rows = select.query([])?;
-            while let Some(row) = rows.next()? {
-                visitor(read_wanted(row)?);
-            }
-            Ok(())
-        };
-        read().map_err(|error| self.error(error))
+    pub fn wanted(&self) -> Result<BTreeMap<BlockKey, Wanted>, JournalError> {
+        changes::replay(&self.db).map_err(|error| self.error(error))
     }
 
     /// A decision by its number.
@@ -231,6 +233,37 @@ impl Journal {
             .map_err(|error| self.error(error))
     }
 
+    /// When the latest automatic decisions since a point in time were made, up to `limit` of them, the
+    /// earliest first.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn automatic_since(
+        &self,
+        since: WallTime,
+        limit: usize,
+    ) -> Result<Vec<WallTime>, JournalError> {
+        let read = || -> rusqlite::Result<Vec<WallTime>> {
+            let sql = "SELECT time_ns, is_automatic FROM decision ORDER BY id DESC";
+            let mut select = self.db.prepare(sql)?;
+            let mut rows = select.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let time = WallTime::from_ns(row.get(0)?);
+                if time < since || found.len() >= limit {
+                    break;
+                }
+                if row.get(1)? {
+                    found.push(time);
+                }
+            }
+            found.reverse();
+            Ok(found)
+        };
+        read().map_err(|error| self.error(error))
+    }
+
     /// What became of a decision, in the order of time.
     ///
     /// # Errors
@@ -261,19 +294,22 @@ impl Journal {
             .query_row("SELECT coalesce(max(id), 0) FROM decision", [], |row| {
                 row.get(0)
             })
-            .map(from_id)
+            .map(unsigned)
             .map_err(|error| self.error(error))
     }
 
+    /// Does all of it or nothing; `work` gives the entries that it has logged.
     fn transact(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<u64>,
     ) -> Result<(), JournalError> {
         let done = self.db.transaction().and_then(|transaction| {
-            work(&transaction)?;
-            transaction.commit()
+            let logged = work(&transaction)?;
+            transaction.commit()?;
+            Ok(logged)
         });
-        done.map_err(|error| JournalError::new(&self.path, error))
+        self.logged += done.map_err(|error| JournalError::new(&self.path, error))?;
+        Ok(())
     }
 
     fn error(&self, error: rusqlite::Error) -> JournalError {
@@ -281,16 +317,12 @@ impl Journal {
     }
 }
 
-fn from_id(id: i64) -> u64 {
-    u64::try_from(id).unwrap_or_default()
-}
-
 fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> rusqlite::Result<()> {
     let evidence = decision.evidence.join("\n");
     let mut insert = transaction.prepare(
         "INSERT INTO decision (id, time_ns, kind, actor, reason, evidence, address, length, \
-         narrowing, entries, until_ns, would_cut, undo, is_trial) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         narrowing, entries, until_ns, would_cut, undo, is_trial, is_automatic) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     insert.execute(params![
         integer(decision.id),
@@ -307,36 +339,8 @@ fn insert_decision(transaction: &Transaction<'_>, decision: &Decision) -> rusqli
         decision.would_cut,
         decision.undo,
         decision.is_trial,
+        decision.is_automatic,
     ])?;
-    Ok(())
-}
-
-fn insert_wanted(
-    transaction: &Transaction<'_>,
-    wanted: &mut dyn Iterator<Item = &Wanted>,
-) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare(
-        "INSERT OR REPLACE INTO wanted (list, address, length, protocol, port, rate, decision, \
-         until_ns, is_confirmed, later_ns, is_automatic, is_trial) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
-    for wanted in wanted {
-        let (list, address, length, protocol, port) = key_columns(&wanted.block.key);
-        insert.execute(params![
-            list,
-            address,
-            length,
-            protocol,
-            port,
-            record::rate(wanted.block.action),
-            integer(wanted.block.decision_id),
-            to_ns(wanted.block.until),
-            wanted.is_confirmed,
-            to_ns(wanted.later),
-            wanted.is_automatic,
-            wanted.is_trial,
-        ])?;
-    }
     Ok(())
 }
 

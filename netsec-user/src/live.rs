@@ -183,6 +183,7 @@ impl Live {
         let end = sleep(self.duration.unwrap_or(FOREVER));
         tokio::pin!(end);
         let mut drains = ticker();
+        pipeline.remember_traffic();
         pipeline.start(WallTime::now());
         let mut count: u32 = 0;
         while !pipeline.is_done() {

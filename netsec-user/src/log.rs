@@ -17,6 +17,7 @@ mod fast;
 pub mod follow;
 mod framing;
 mod moment;
+mod place;
 mod reader;
 mod record;
 mod tally;
@@ -31,6 +32,7 @@ pub use self::eve::{
     InitiatorFlow, Stats, StatsCapture, StatsDecoder, Text, Tls, Verdict, decoder_noise,
 };
 pub use self::framing::{Framing, LINE_BYTES_MAX, LineBuffer, Piece};
+pub use self::place::{At, Place};
 pub use self::reader::{LogError, LogReader};
 pub use self::record::Record;
 pub use self::tally::{BadLine, Tally};

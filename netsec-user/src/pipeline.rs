@@ -14,7 +14,7 @@ pub use self::enforcing::DecisionCounts;
 use self::enforcing::Enforcing;
 pub use self::settings::PipelineSettings;
 use crate::anomaly::Traffic;
-use crate::connection::{ConnectionTable, Ended, Handshakes, RecentTraffic};
+use crate::connection::{ConnectionTable, Ended, Handshakes, KeyHash, RecentTraffic};
 use crate::correlate::Correlator;
 use crate::decide::DroppedPackets;
 use crate::detect::Detectors;
@@ -51,6 +51,8 @@ pub struct Pipeline<O> {
     table: ConnectionTable,
     handshakes: Handshakes,
     recent: RecentTraffic,
+    /// Whether somebody may ask what a block would cut.
+    decides: bool,
     interval: Part,
     total: Part,
     packets_written: u64,
@@ -70,7 +72,7 @@ pub struct Pipeline<O> {
 }
 
 /// What was counted in a part of the run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Part {
     start: Option<WallTime>,
     tally: Tally,
@@ -82,6 +84,21 @@ struct Part {
     torn_reads: u64,
     /// The ledgers at the start.
     ledgers: Vec<Snapshot>,
+}
+
+impl Part {
+    fn new(settings: &PipelineSettings) -> Self {
+        Self {
+            start: None,
+            tally: Tally::new(&KeyHash::new(settings.hash_keys)),
+            opened: 0,
+            ended: 0,
+            read: Volume::default(),
+            read_inner: Volume::default(),
+            torn_reads: 0,
+            ledgers: Vec::new(),
+        }
+    }
 }
 
 impl<O: Output> Pipeline<O> {
@@ -100,14 +117,15 @@ impl<O: Output> Pipeline<O> {
             traffic: None,
             looked: WallTime::default(),
             worst: None,
+            interval: Part::new(&settings),
+            total: Part::new(&settings),
             settings,
             output,
             handshakes: Handshakes::default(),
             recent: RecentTraffic::default(),
+            decides: false,
             interfaces: Vec::new(),
             hooks: Vec::new(),
-            interval: Part::default(),
-            total: Part::default(),
             packets_written: 0,
             ended: Vec::new(),
             failed: None,
@@ -226,7 +244,7 @@ impl<O: Output> Pipeline<O> {
 
     /// Adds the interval to the total and begins a new one.
     fn begin_interval(&mut self, start: WallTime, readings: &[HookReading]) {
-        let done = std::mem::take(&mut self.interval);
+        let done = std::mem::replace(&mut self.interval, Part::new(&self.settings));
         self.total.tally.merge(&done.tally);
         self.total.opened += done.opened;
         self.total.ended += done.ended;
@@ -323,7 +341,9 @@ impl<O: Output> Sink for Pipeline<O> {
             self.interval.read_inner.add(volume);
         } else {
             self.interval.read.add(volume);
-            self.recent.add(delta);
+            if self.decides {
+                self.recent.add(delta);
+            }
         }
         let interface = self.interfaces.get(usize::from(delta.hook.0));
         let interface = interface.copied().unwrap_or_default();

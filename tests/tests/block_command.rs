@@ -179,6 +179,68 @@ fn what_is_not_confirmed_is_undone_and_the_guard_refuses() {
     assert_eq!(bench.answered("10.9.0.1", 3).unwrap(), 3);
 }
 
+/// What an operator gets from others: each file as it is, its bad lines named, and out again.
+#[test]
+fn lists_of_every_form_go_in_and_out() {
+    if kernel::object().unwrap().is_none() {
+        return;
+    }
+    let bench = Bench::new().unwrap();
+    assert_eq!(bench.done("block list").unwrap(), "nothing is blocked\n");
+    let import = |name: &str, text: &str, more: &str| {
+        std::fs::write(bench.path(name), text).unwrap();
+        bench
+            .done(&format!("block import {} {more}", bench.path(name)))
+            .unwrap()
+    };
+    let plain = "# mine\n192.0.2.1  # scanner\n192.0.2.300\n192.0.2.5/24\n10.9.0.2\n";
+    let tried = import("plain.txt", plain, "--dry-run");
+    assert!(tried.contains("would add 1 of"), "{tried}");
+    let said = import("plain.txt", plain, "--for 2h");
+    for part in [
+        "blocked 1 of",
+        "5 lines, 2 invalid, 1 refused  undo: netsec block del --decision 1",
+        "plain.txt:3: \"192.0.2.300\" is no IP address",
+        "plain.txt:4: 192.0.2.5/24 has bits set behind its prefix: 192.0.2.0/24 is",
+        "plain.txt:5: refused: 10.9.0.2 is this host's address",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    import("drop.txt", "; Spamhaus\n198.51.100.0/25 ; SBL256894\n", "");
+    import(
+        "list.csv",
+        "\"seen\",\"dst_ip\"\n\"today\",\"198.51.100.200\"\n",
+        "",
+    );
+    let crowdsec = bench.done("block export --format crowdsec").unwrap();
+    let why = bench.done("why 198.51.100.3").unwrap();
+    assert!(
+        why.contains("is blocked by 198.51.100.0/25") && why.contains("drop.txt"),
+        "{why}"
+    );
+    bench
+        .done("block add 192.0.2.9 --port 22 --confirm 60s")
+        .unwrap();
+    let list = bench.done("block list").unwrap();
+    assert!(
+        list.contains("192.0.2.9 tcp port 22") && list.contains("Z unless confirmed"),
+        "{list}"
+    );
+    bench.done("block del 192.0.2.9").unwrap();
+
+    // What CrowdSec would be given is taken, too, and gives the same list.
+    let plain = bench.done("block export").unwrap();
+    assert_eq!(plain, "192.0.2.1\n198.51.100.0/25\n198.51.100.200\n");
+    for decision in [1, 2, 3] {
+        bench
+            .done(&format!("block del --decision {decision}"))
+            .unwrap();
+    }
+    assert_eq!(bench.done("block export").unwrap(), "");
+    import("crowdsec.json", &crowdsec, "");
+    assert_eq!(bench.done("block export").unwrap(), plain);
+}
+
 #[test]
 fn blocks_come_back_after_a_kill() {
     if kernel::object().unwrap().is_none() {
@@ -202,6 +264,6 @@ fn blocks_come_back_after_a_kill() {
         bench
             .done("block verify")
             .unwrap()
-            .starts_with("1 entries, all")
+            .starts_with("1 entry, all")
     );
 }

@@ -10,11 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use netsec_common::block::{BlockKey, List, Narrowing};
 use netsec_tests::binary;
 use netsec_tests::bpf_fs::BpfFs;
 use netsec_tests::kernel;
 use netsec_tests::netns::{Pair, wait_for};
 use netsec_tests::running::Running;
+use netsec_user::block::{Enforcer as _, KernelEnforcer};
+use netsec_user::source::kernel::BlockMaps;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -187,6 +190,50 @@ fn without_a_netsec_blocks_are_written_into_what_it_kept() {
     assert_eq!(bench.arrive(BLOCKED, 5).unwrap(), 5);
     bench.start(&[]).unwrap();
     assert_eq!(bench.arrive(BLOCKED, 5).unwrap(), 0, "from the journal");
+}
+
+/// Somebody else writes into the table, which is pinned.
+#[test]
+fn drift_is_named_and_repaired() {
+    if kernel::object().unwrap().is_none() {
+        return;
+    }
+    let mut bench = Bench::new(&["--on-exit", "keep"]).unwrap();
+    bench.done("block add 192.0.2.1 --for 1h").unwrap();
+    bench.end(Signal::SIGTERM).unwrap();
+    let maps = BlockMaps::open(&bench.pins.path("netsec").join("right"));
+    let mut table = KernelEnforcer::new(maps.unwrap().unwrap());
+    let key = |address: &str| BlockKey {
+        list: List::Block,
+        prefix: address.parse().unwrap(),
+        narrowing: Narrowing::Any,
+    };
+    let mut drift = |stray: &str| {
+        let mut state = table.remove(&key("192.0.2.1")).unwrap();
+        state.block.key = key(stray);
+        table.insert(&state.block).unwrap();
+    };
+    drift("192.0.2.7");
+    let (code, said) = bench.netsec("block verify").unwrap();
+    for part in [
+        "192.0.2.1 wanted, and not in the kernel's table",
+        "192.0.2.7 in the kernel's table, and not wanted",
+        "differences: 2, entries wanted: 1; no netsec is running",
+    ] {
+        assert!(code == 1 && said.contains(part), "{code} {said}");
+    }
+    bench.start(&["--on-exit", "keep"]).unwrap();
+    assert!(
+        bench.done("block list").unwrap().contains("192.0.2.7"),
+        "adopted"
+    );
+    drift("192.0.2.8");
+    wait_for("it is repaired", || {
+        Ok(bench.done("status")?.contains("2 entries repaired"))
+    })
+    .unwrap();
+    let said = bench.done("block verify").unwrap();
+    assert!(said.starts_with("2 entries, all"), "{said}");
 }
 
 #[test]

@@ -49,9 +49,9 @@ fn an_entry_ends_to_the_tick() {
         (packets, first, last),
         (2, Some(NOON), Some(end.plus_ns(-1_000)))
     );
-    let mut reaped = Vec::new();
-    both.each(|enforcer| enforcer.reap(end, &mut |state| reaped.push(state.block.key)));
-    assert_eq!(reaped, [entry, entry]);
+    let mut removed = Vec::new();
+    both.each(|enforcer| removed.extend(enforcer.remove(&entry).map(|state| state.packets)));
+    assert_eq!(removed, [2, 2]);
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn an_alert_leads_to_a_drop_and_why_says_so() {
         "by alert 1:9000001",
         "reason: TEST (severity 2 <= 2)",
         "evidence: alert 1:9000001 flow ",
+        // The fourth line of the log.
+        "/eve.json:4",
         "cut: 1 established connection",
         "undo: netsec block del 198.51.100.1",
     ] {

@@ -58,6 +58,37 @@ fn alerts_are_shown_counted_and_read_back() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Suricata writes each alert into both of its logs: whoever gives both has as many alerts as in one.
+#[test]
+fn alerts_of_both_logs_count_once() -> anyhow::Result<()> {
+    let Some(data) = data::path()? else {
+        return Ok(());
+    };
+    let mut pairs = 0;
+    for entry in std::fs::read_dir(data.join("suricata"))? {
+        let eve = entry?.path().display().to_string();
+        let fast = eve.replace(".eve.json.gz", ".fast.log.gz");
+        if fast == eve || !Path::new(&fast).exists() {
+            continue;
+        }
+        pairs += 1;
+        let alerts = |logs: &[&str]| -> anyhow::Result<usize> {
+            let logs = logs.iter().flat_map(|log| ["-r", log]);
+            let args = ["alerts", "-o", "csv"].into_iter().chain(logs);
+            let said = String::from_utf8(binary::run(args, b"")?.stdout)?;
+            Ok(said.lines().skip(1).count())
+        };
+        let counts = [
+            alerts(&[&eve])?,
+            alerts(&[&eve, &fast])?,
+            alerts(&[&fast, &eve])?,
+        ];
+        ensure!(counts == [counts[0]; 3], "{eve}: {counts:?}");
+    }
+    ensure!(pairs >= 10, "{pairs} pairs of logs");
+    Ok(())
+}
+
 #[test]
 fn rows_are_filtered_and_written_in_every_form() -> anyhow::Result<()> {
     let Some(data) = data::path()? else {

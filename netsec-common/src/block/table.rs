@@ -180,6 +180,18 @@ impl BlockMemory<'_> {
             .filter_map(|(_, slot)| self.state(index_of(slot.load())?))
     }
 
+    /// The entries in part number `part` of `parts` parts of about the same size.
+    pub fn entries_of_part(
+        &self,
+        part: usize,
+        parts: usize,
+    ) -> impl Iterator<Item = (BlockEntry, BlockCounters)> + '_ {
+        let length = self.buckets.len().div_ceil(parts.max(1));
+        let buckets = self.buckets.iter().skip(part.saturating_mul(length));
+        let slots = buckets.take(length).flat_map(|bucket| &bucket.slots);
+        slots.filter_map(|slot| self.state(index_of(slot.load())?))
+    }
+
     /// The slots of all buckets, each with its bucket's number.
     pub(super) fn slots(&self) -> impl Iterator<Item = (usize, &Word)> {
         let buckets = self.buckets.iter().enumerate();

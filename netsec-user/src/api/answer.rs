@@ -1,14 +1,15 @@
 //! Requests, answered at a desk.
 
+mod import;
 mod view;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use netsec_common::block::{BlockKey, List, Mode, Narrowing, OnSilence, Prefix};
 use netsec_common::packet::protocol;
 use netsec_common::sample::Sampling;
 
+use self::import::import;
 use self::view::{entry, incident, standing, view};
 use super::wire::{
     Added, Answer, Entry, Failure, ImportResult, ListName, PAGE, Request, Status, Terms, Verified,
@@ -43,6 +44,9 @@ pub fn answer(
     desk: &mut Desk<'_>,
     around: &mut Around<'_>,
 ) -> Result<Answer, Failure> {
+    if matches!(request, Request::Status {} | Request::Why { .. }) {
+        desk.state.heed_allowlist();
+    }
     match request {
         Request::Status {} => Ok(Answer::Status(status(desk, around))),
         Request::Add {
@@ -196,26 +200,6 @@ fn delete(
     Ok(Answer::Deleted(entries.collect()))
 }
 
-fn import(
-    desk: &mut Desk<'_>,
-    list: ListName,
-    decision: u64,
-    entries: &[(String, Option<u64>)],
-    terms: &Terms,
-) -> Result<Answer, Failure> {
-    let request = block_request(terms)?;
-    let part = entries
-        .iter()
-        .map(|(text, seconds)| Ok((prefix(text)?, seconds.map(Duration::from_secs))))
-        .collect::<Result<Vec<_>, Failure>>()?;
-    let imported = desk.import(decision, list.into(), &part, &request);
-    Ok(Answer::Import(ImportResult {
-        decision: imported.id,
-        entries: imported.entries,
-        refused: imported.refused,
-    }))
-}
-
 fn why(desk: &Desk<'_>, subject: &str) -> Result<Why, Failure> {
     let incident = incident(desk, subject)?;
     // Of an incident the rest is about its offender.
@@ -316,9 +300,6 @@ fn narrowing(protocol: Option<u8>, port: Option<u16>) -> Narrowing {
 }
 
 fn prefix(text: &str) -> Result<Prefix, Failure> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(Prefix::host(address));
-    }
     feed::prefix(text).map_err(|error| malformed(&error.to_string()))
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::wire::{Answer, FRAME_BYTES_MAX, Failure, Frame, Outcome, Reply, Request, VERSION};
+use super::wire::{Answer, FRAME_BYTES_MAX, Failure, FrameRef, Outcome, Reply, Request, VERSION};
 
 /// How long an answer may take: the comparison of a million entries included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,9 +85,9 @@ impl Client {
     ///
     /// The agent's refusal, or a broken connection.
     pub fn ask(&mut self, request: &Request) -> Result<Answer, ClientError> {
-        let frame = Frame {
+        let frame = FrameRef {
             version: VERSION,
-            request: request.clone(),
+            request,
         };
         let line = self.exchange(&frame).map_err(ClientError::Broken)?;
         let reply: Reply = serde_json::from_slice(&line).map_err(|error| {
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    fn exchange(&mut self, frame: &Frame) -> io::Result<Vec<u8>> {
+    fn exchange(&mut self, frame: &FrameRef<'_>) -> io::Result<Vec<u8>> {
         let mut line = serde_json::to_vec(frame)?;
         line.push(b'\n');
         self.stream.get_mut().write_all(&line)?;

@@ -32,6 +32,15 @@ pub struct Frame {
     pub request: Request,
 }
 
+/// A [`Frame`] to be sent.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FrameRef<'a> {
+    /// [`VERSION`].
+    pub version: u32,
+    /// What is asked for.
+    pub request: &'a Request,
+}
+
 /// An answer with its version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reply {
@@ -112,8 +121,9 @@ pub enum Request {
         list: ListName,
         /// What `import_begin` answered.
         decision: u64,
-        /// Prefixes, each with the seconds that the list gives it.
-        entries: Vec<(String, Option<u64>)>,
+        /// A line for each: the prefix and, behind a blank, the seconds that the list gives it. In one text,
+        /// as a value for each would take longer to read than all the rest of an import.
+        entries: String,
         /// As for `import_begin`.
         terms: Terms,
     },
@@ -309,6 +319,8 @@ pub struct ImportResult {
     pub decision: u64,
     /// Entries in force.
     pub entries: u64,
+    /// The mode: what is blocked is dropped under `enforce` only.
+    pub mode: String,
     /// Places in the part that were refused, and why.
     pub refused: Vec<(usize, String)>,
 }

@@ -72,19 +72,6 @@ impl<S: BlockStore> TableEnforcer<S> {
         }
     }
 
-    fn reap_until(&self, now: BlockTime, visitor: &mut dyn FnMut(&BlockState)) {
-        let memory = self.memory();
-        let state = self.state();
-        for (entry, _) in memory.entries() {
-            if entry.expires.is_some_and(|expires| expires <= now)
-                && let Some(removed) = memory.remove(&entry.key)
-            {
-                visitor(&state(removed));
-            }
-        }
-        self.tidy_if_needed();
-    }
-
     fn tidy_if_needed(&self) {
         let memory = self.memory();
         if memory.is_untidy() {
@@ -100,8 +87,13 @@ impl<S: BlockStore> TableEnforcer<S> {
     /// Makes room where that is possible without touching what is live: removes what had expired at
     /// the last heartbeat, and shapes that no entry has.
     fn make_room(&self) {
-        let now = self.memory().control.last_heartbeat();
-        self.reap_until(now, &mut |_| ());
+        let memory = self.memory();
+        let now = memory.control.last_heartbeat();
+        for (entry, _) in memory.entries() {
+            if entry.expires.is_some_and(|expires| expires <= now) {
+                memory.remove(&entry.key);
+            }
+        }
         self.tidy();
     }
 
@@ -159,6 +151,14 @@ impl<S: BlockStore> Enforcer for TableEnforcer<S> {
             .for_each(|entry| visitor(&state(entry)));
     }
 
+    fn visit_part(&self, part: usize, parts: usize, visitor: &mut dyn FnMut(&BlockState)) {
+        let state = self.state();
+        let memory = self.memory();
+        for entry in memory.entries_of_part(part, parts) {
+            visitor(&state(entry));
+        }
+    }
+
     fn decisive(
         &self,
         source: IpAddr,
@@ -170,10 +170,6 @@ impl<S: BlockStore> Enforcer for TableEnforcer<S> {
         let on = |list| self.memory().decisive(list, source, protocol, port, now);
         let block = on(List::Block)?;
         Some(self.state()(on(List::Allow).unwrap_or(block)))
-    }
-
-    fn reap(&mut self, now: WallTime, visitor: &mut dyn FnMut(&BlockState)) {
-        self.reap_until(self.time(now), visitor);
     }
 
     fn usage(&self) -> Usage {

@@ -63,6 +63,8 @@ pub struct View {
 #[derive(Debug)]
 pub struct ConnectionTable {
     entries: IndexMap<Key, Entry, KeyHash>,
+    /// One for each entry, in the same order: what tells quickly that nothing is to be done for it.
+    glances: Vec<Glance>,
     timeouts: Timeouts,
     watch: Watch,
 }
@@ -78,6 +80,13 @@ struct Watch {
 }
 
 impl Watch {
+    /// Puts in order what is to be told of connections that left at one moment, so that it does not
+    /// depend on the table's order.
+    fn sort(&mut self, start: usize) {
+        let gone = self.gone.get_mut(start..).unwrap_or_default();
+        gone.sort_by_key(|activity| (activity.connection.start, activity.connection.key));
+    }
+
     /// Keeps what is still to be told of a connection that leaves the table.
     fn leave(&mut self, key: &Key, entry: &mut Entry, cause: EndCause) {
         if self.wanted {
@@ -86,6 +95,16 @@ impl Watch {
                 .extend(entry.activity(&key.flow, self.since, last, Some(cause)));
         }
     }
+}
+
+/// 24 bytes of a connection: the table is looked through every second, and most of it is left as it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Glance {
+    first: WallTime,
+    last: WallTime,
+    is_closed: bool,
+    /// There is something to tell of it, or will be.
+    has_news: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +119,7 @@ impl ConnectionTable {
     pub fn new(timeouts: Timeouts, hash_keys: [u32; 10]) -> Self {
         Self {
             entries: IndexMap::with_hasher(KeyHash::new(hash_keys)),
+            glances: Vec::new(),
             timeouts,
             watch: Watch::default(),
         }
@@ -121,10 +141,17 @@ impl ConnectionTable {
     pub fn activities(&mut self, now: WallTime, mut tell: impl FnMut(&Activity)) {
         self.activities_gone(&mut tell);
         let since = self.watch.since;
-        for (key, entry) in &mut self.entries {
+        for (index, glance) in self.glances.iter_mut().enumerate() {
+            if !glance.has_news {
+                continue;
+            }
+            let Some((key, entry)) = self.entries.get_index_mut(index) else {
+                break;
+            };
             if let Some(activity) = entry.activity(&key.flow, since, now, None) {
                 tell(&activity);
             }
+            glance.has_news = !entry.is_decided();
         }
         self.watch.since = now;
     }
@@ -166,8 +193,10 @@ impl ConnectionTable {
             self.make_room(ended);
         }
         let mut opened = false;
+        let index;
         let entry = match self.entries.entry(key) {
             MapEntry::Occupied(occupied) => {
+                index = occupied.index();
                 let entry = occupied.into_mut();
                 if entry.is_reused_by(flipped, delta) {
                     ended.push(entry.end(&flow, EndCause::TcpReuse));
@@ -179,10 +208,20 @@ impl ConnectionTable {
             }
             MapEntry::Vacant(vacant) => {
                 opened = true;
+                index = vacant.index();
+                self.glances.push(Glance::default());
                 vacant.insert(Entry::new(delta.hook))
             }
         };
         entry.half_mut(flipped).add(delta);
+        if let Some(glance) = self.glances.get_mut(index) {
+            *glance = Glance {
+                first: entry.first(),
+                last: entry.last(),
+                is_closed: entry.is_closed(),
+                has_news: true,
+            };
+        }
         Some(View {
             key: entry.oriented(&flow).0,
             opened,
@@ -205,55 +244,94 @@ impl ConnectionTable {
     pub fn expire(&mut self, now: WallTime, ended: &mut Vec<Ended>) {
         let timeouts = self.timeouts;
         let start = ended.len();
-        self.entries.retain(|key, entry| {
-            match entry.due(now, &timeouts) {
-                None => return true,
-                Some(EndCause::ActiveTimeout) => {
-                    ended.push(entry.end(&key.flow, EndCause::ActiveTimeout));
+        self.remove(
+            |glance| glance.may_be_due(now, &timeouts),
+            |key, entry, watch| {
+                let Some(cause) = entry.due(now, &timeouts) else {
+                    return false;
+                };
+                ended.push(entry.end(&key.flow, cause));
+                if cause == EndCause::ActiveTimeout {
                     entry.restart();
-                    return true;
+                    return false;
                 }
-                Some(cause) => {
-                    ended.push(entry.end(&key.flow, cause));
-                    self.watch.leave(key, entry, cause);
-                }
-            }
-            false
-        });
+                watch.leave(key, entry, cause);
+                true
+            },
+        );
         sort(ended.get_mut(start..).unwrap_or_default());
+    }
+
+    /// Takes out the entries that `leaves` says, of those that `may_leave`. The last entry takes the place
+    /// of one that leaves, so what is not looked at costs nothing but its glance.
+    fn remove(
+        &mut self,
+        may_leave: impl Fn(&Glance) -> bool,
+        mut leaves: impl FnMut(&Key, &mut Entry, &mut Watch) -> bool,
+    ) {
+        let start = self.watch.gone.len();
+        for index in (0..self.glances.len()).rev() {
+            if !self.glances.get(index).is_some_and(&may_leave) {
+                continue;
+            }
+            let Some((key, entry)) = self.entries.get_index_mut(index) else {
+                continue;
+            };
+            if leaves(key, entry, &mut self.watch) {
+                self.entries.swap_remove_index(index);
+                self.glances.swap_remove(index);
+            } else if let Some(glance) = self.glances.get_mut(index) {
+                // A partial record was written: the next is due as long after this one.
+                glance.first = entry.first();
+            }
+        }
+        self.watch.sort(start);
     }
 
     /// Takes out every connection, oldest first.
     pub fn drain(&mut self, ended: &mut Vec<Ended>) {
         let start = ended.len();
+        let told = self.watch.gone.len();
+        self.glances.clear();
         for (key, mut entry) in self.entries.drain(..) {
             if entry.has_packets() {
                 ended.push(entry.end(&key.flow, EndCause::Shutdown));
             }
             self.watch.leave(&key, &mut entry, EndCause::Shutdown);
         }
+        self.watch.sort(told);
         sort(ended.get_mut(start..).unwrap_or_default());
     }
 
     /// Takes out the sixteenth of the table that was quiet longest, so that making room costs
     /// little per connection.
     fn make_room(&mut self, ended: &mut Vec<Ended>) {
-        let mut quiet_since: Vec<WallTime> = self.entries.values().map(Entry::last).collect();
+        let mut quiet_since: Vec<WallTime> =
+            self.glances.iter().map(|glance| glance.last).collect();
         let count = (quiet_since.len() / 16).max(1);
         let (_, limit, _) = quiet_since.select_nth_unstable(count - 1);
         let limit = *limit;
         let start = ended.len();
-        self.entries.retain(|key, entry| {
-            let keep = entry.last() > limit;
-            if !keep {
+        self.remove(
+            |glance| glance.last <= limit,
+            |key, entry, watch| {
                 if entry.has_packets() {
                     ended.push(entry.end(&key.flow, EndCause::TableFull));
                 }
-                self.watch.leave(key, entry, EndCause::TableFull);
-            }
-            keep
-        });
+                watch.leave(key, entry, EndCause::TableFull);
+                true
+            },
+        );
         sort(ended.get_mut(start..).unwrap_or_default());
+    }
+}
+
+impl Glance {
+    fn may_be_due(&self, now: WallTime, timeouts: &Timeouts) -> bool {
+        let quiet = now.since(self.last);
+        !timeouts.idle.is_zero() && quiet >= timeouts.idle
+            || self.is_closed && quiet >= timeouts.closed
+            || !timeouts.active.is_zero() && now.since(self.first) >= timeouts.active
     }
 }
 

@@ -11,6 +11,7 @@ use super::incidents::{IncidentSettings, Incidents};
 use super::join::{Join, JoinCounts, JoinOutcome, JoinSettings, Joined, Unjoined};
 use super::row::Row;
 use super::site::Site;
+use super::twice::ToldTwice;
 use crate::connection::Connection;
 use crate::event::FlowDelta;
 use crate::log::Record;
@@ -61,6 +62,7 @@ pub struct Correlator {
     join: Join,
     incidents: Incidents,
     disagreements: Disagreements,
+    twice: ToldTwice,
     told: Vec<Told>,
     now: WallTime,
 }
@@ -75,6 +77,7 @@ impl Correlator {
             join: Join::new(settings.join),
             incidents: Incidents::new(settings.incident),
             disagreements: Disagreements::default(),
+            twice: ToldTwice::default(),
             told: Vec::new(),
             now: WallTime::default(),
         }
@@ -92,6 +95,15 @@ impl Correlator {
     /// Takes a connection that ended.
     pub fn ended(&mut self, connection: &Connection) {
         self.incidents.ended(connection, &self.site);
+    }
+
+    /// Whether the record is an alert that another log has told already; it is counted then.
+    pub fn is_repeat(&mut self, record: &Record<'_>) -> bool {
+        let is_repeat = self.twice.is_repeat(record);
+        if is_repeat {
+            self.join.count_repeat();
+        }
+        is_repeat
     }
 
     /// Takes a record of a log.

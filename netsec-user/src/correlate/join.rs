@@ -122,6 +122,8 @@ pub struct JoinCounts {
     pub unjoined: BTreeMap<&'static str, u64>,
     /// Rows whose stated Community ID is not the one computed: another seed, or a known mistake.
     pub ids_differ: u64,
+    /// Alerts that another log had told already, see [`ToldTwice`](super::ToldTwice). They are no rows.
+    pub repeats: u64,
     /// Connections that had to make room.
     pub connections_evicted: u64,
 }
@@ -156,6 +158,10 @@ impl Join {
     #[must_use]
     pub const fn counts(&self) -> &JoinCounts {
         &self.counts
+    }
+
+    pub(super) const fn count_repeat(&mut self) {
+        self.counts.repeats += 1;
     }
 
     /// Rows that wait for their connection.

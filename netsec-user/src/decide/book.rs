@@ -5,6 +5,7 @@
 //! journal (a full disk, a damaged file) the sensor goes on: what was decided is kept here, counted,
 //! and written as soon as the journal can be opened again.
 
+mod catch_up;
 mod events;
 mod lookup;
 mod upkeep;
@@ -47,17 +48,25 @@ pub struct Book {
     protected: Option<BTreeSet<Prefix>>,
     /// Keys that a detector had blocked.
     automatic: BTreeSet<BlockKey>,
+    /// Changes of the operator's allowlist.
+    allow_changes: u64,
     journal: Option<Journal>,
     directory: Option<PathBuf>,
     /// Why there is no journal.
     trouble: Option<String>,
+    /// Of a journal that could not be read at the start: what was taken out since, which it may still want.
+    unread: Option<BTreeSet<BlockKey>>,
     /// Decisions that are not in the journal.
     pending: VecDeque<Decision>,
     pending_events: Vec<Event>,
     events_lost: u64,
     last_id: u64,
-    /// Where the upkeep goes on.
+    /// Where the upkeep goes on: repairing, ending, sweeping.
     cursor: Option<BlockKey>,
+    expire_cursor: Option<BlockKey>,
+    swept: usize,
+    /// Whether all that the table holds is known here.
+    is_restored: bool,
     repaired: u64,
 }
 
@@ -74,21 +83,18 @@ impl Book {
             && let Err(error) = book.read(directory)
         {
             book.trouble = Some(error.to_string());
+            book.unread = Some(BTreeSet::new());
         }
         book
     }
 
     fn read(&mut self, directory: &Path) -> Result<(), JournalError> {
         let journal = Journal::open(directory)?;
-        let wanted = &mut self.wanted;
-        let automatic = &mut self.automatic;
-        journal.wanted(&mut |entry| {
-            if entry.is_automatic {
-                automatic.insert(entry.block.key);
-            }
-            wanted.insert(entry.block.key, entry);
-        })?;
+        let wanted = journal.wanted()?;
         self.last_id = self.last_id.max(journal.last_id()?);
+        let automatic = wanted.iter().filter(|(_, entry)| entry.is_automatic);
+        self.automatic = automatic.map(|(key, _)| *key).collect();
+        self.wanted = wanted;
         self.journal = Some(journal);
         Ok(())
     }
@@ -108,32 +114,19 @@ impl Book {
         self.events_lost + (self.pending.len() + self.pending_events.len()) as u64
     }
 
-    /// Entries that the table had lost and has again.
+    /// Entries that the table had lost and has again, or had and nobody wanted.
     #[must_use]
     pub const fn repaired(&self) -> u64 {
         self.repaired
     }
 
-    /// Entries on a list.
-    #[must_use]
-    pub fn count(&self, list: List) -> usize {
-        self.wanted.keys().filter(|key| key.list == list).count()
-    }
-
-    /// Blocks in force that a detector asked for.
-    #[must_use]
-    pub fn automatic(&self) -> usize {
-        self.automatic.len()
-    }
-
-    /// The operator's allowlist.
-    pub fn allowed(&self) -> impl Iterator<Item = Prefix> {
-        let allowed = |key: &&BlockKey| key.list == List::Allow;
-        self.wanted.keys().filter(allowed).map(|key| key.prefix)
-    }
-
-    /// The number of the next decision.
-    pub(super) const fn next_id(&mut self) -> u64 {
+    /// The number of the next decision. Those in a journal that could not be read are not known: what is
+    /// decided meanwhile is numbered by the clock, in milliseconds, which they do not reach.
+    pub(super) fn next_id(&mut self, now: WallTime) -> u64 {
+        if self.unread.is_some() {
+            let ms = u64::try_from(now.as_ns() / 1_000_000).unwrap_or_default();
+            self.last_id = self.last_id.max(ms);
+        }
         self.last_id += 1;
         self.last_id
     }
@@ -204,12 +197,7 @@ impl Book {
             match table.insert(&entry.block) {
                 Ok(_) => {
                     entered.push(*entry);
-                    self.wanted.insert(key, *entry);
-                    if entry.is_automatic {
-                        self.automatic.insert(key);
-                    } else {
-                        self.automatic.remove(&key);
-                    }
+                    self.set(*entry);
                 }
                 Err(error) => failed.push((key, error)),
             }
@@ -228,10 +216,12 @@ impl Book {
     ) -> Vec<(Wanted, Option<BlockState>)> {
         let mut taken = Vec::new();
         for key in keys {
-            let Some(wanted) = self.wanted.remove(key) else {
+            let Some(wanted) = self.unset(key) else {
                 continue;
             };
-            self.automatic.remove(key);
+            if let Some(taken_out) = &mut self.unread {
+                taken_out.insert(*key);
+            }
             taken.push((wanted, table.remove(key)));
         }
         let events = events(&taken, kind, actor, now);
@@ -274,6 +264,27 @@ impl Book {
             self.note(written);
         }
         confirmed
+    }
+
+    /// Wants an entry.
+    fn set(&mut self, entry: Wanted) {
+        let key = entry.block.key;
+        if self.wanted.insert(key, entry).is_none() {
+            self.allow_changes += u64::from(key.list == List::Allow);
+        }
+        if entry.is_automatic {
+            self.automatic.insert(key);
+        } else {
+            self.automatic.remove(&key);
+        }
+    }
+
+    /// Wants an entry no longer.
+    fn unset(&mut self, key: &BlockKey) -> Option<Wanted> {
+        let entry = self.wanted.remove(key)?;
+        self.allow_changes += u64::from(key.list == List::Allow);
+        self.automatic.remove(key);
+        Some(entry)
     }
 
     /// Keeps a decision that is not in the journal, in place of the oldest when there are too many.

@@ -3,60 +3,22 @@
 mod automatic;
 mod import;
 mod request;
+mod state;
 
 use std::net::IpAddr;
 
 use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing, Prefix};
 
 pub use self::request::{BlockRequest, Blocked, DeskError, Evidence, Imported, Proof, Ruling};
-use super::book::{Book, Standing};
+pub use self::state::State;
+use super::book::Standing;
 use super::dropped::DroppedPackets;
-use super::policy::{Caps, Policy};
 use crate::block::{Block, BlockState, Enforcer};
 use crate::connection::{ConnectionTable, Handshakes, RecentTraffic};
 use crate::correlate::Incidents;
 use crate::guard::blast::{Cut, cut};
-use crate::guard::{Facts, Guard};
 use crate::journal::{Decision, EventKind, Wanted};
 use crate::time::WallTime;
-
-/// What decisions rest on, for as long as the sensor runs.
-#[derive(Debug)]
-pub struct State {
-    /// What is wanted, and the record of it.
-    pub book: Book,
-    /// What is never blocked.
-    pub guard: Guard,
-    /// What the guard was last told of this machine.
-    pub facts: Facts,
-    /// How long, and how many.
-    pub policy: Policy,
-    /// Automatic blocks so far.
-    pub caps: Caps,
-}
-
-impl State {
-    /// Nothing decided yet but what the book says.
-    #[must_use]
-    pub fn new(book: Book, policy: Policy) -> Self {
-        let facts = Facts::default();
-        Self {
-            guard: Guard::new(&facts, book.allowed()),
-            facts,
-            book,
-            policy,
-            caps: Caps::default(),
-        }
-    }
-
-    /// Tells the guard of this machine and of the allowlist as they are, and the kernel of the guard.
-    pub fn refresh(&mut self, facts: Facts, table: &mut dyn Enforcer) {
-        self.facts = facts;
-        self.guard = Guard::new(&self.facts, self.book.allowed());
-        let protected = self.guard.protected().map(|(prefix, _)| prefix);
-        self.book.protect(table, protected);
-    }
-}
 
 /// What the sensor knows of the traffic at the moment.
 #[derive(Clone, Copy, Debug)]
@@ -111,9 +73,7 @@ impl Desk<'_> {
             prefix,
             narrowing: Narrowing::Any,
         };
-        let entered = self.write(key, Action::Drop, until, Cut::default(), request, false);
-        self.state.refresh(self.state.facts.clone(), self.table);
-        entered
+        self.write(key, Action::Drop, until, Cut::default(), request, false)
     }
 
     /// Takes back what is on a list for a prefix. Gives what the entries did.
@@ -196,6 +156,7 @@ impl Desk<'_> {
             prefix,
             narrowing: request.narrowing,
         };
+        self.state.heed_allowlist();
         self.admit(&key, request.force)?;
         if let (Some(old), Some(_)) = (self.live(&key), request.confirm) {
             let id = old.block.decision_id;
@@ -256,7 +217,7 @@ impl Desk<'_> {
         if request.is_dry_run {
             return Ok(blocked);
         }
-        let id = self.state.book.next_id();
+        let id = self.state.book.next_id(self.now);
         blocked.id = Some(id);
         blocked.wanted.block.decision_id = id;
         let decision = Decision {
@@ -273,6 +234,7 @@ impl Desk<'_> {
             would_cut: cut.to_string(),
             undo: format!("netsec {} del {}", verb(key.list), key.prefix),
             is_trial,
+            is_automatic,
         };
         let book = &mut self.state.book;
         let failed = book.put(self.table, decision, &[blocked.wanted]);

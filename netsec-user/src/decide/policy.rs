@@ -49,6 +49,14 @@ pub struct Caps {
 }
 
 impl Caps {
+    /// As they are after blocks that were made at these times, the earliest first.
+    #[must_use]
+    pub fn after(times: Vec<WallTime>) -> Self {
+        Self {
+            latest: times.into(),
+        }
+    }
+
     /// Takes one more, unless there are too many. `total` are in force.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::desk::{Evidence, Proof};
 use crate::correlate::{Sides, Site};
 use crate::detect::settings::section;
 use crate::finding::{Figure, Finding, Kind, Severity, State};
-use crate::log::{Alert, Event};
+use crate::log::{Alert, Event, Place};
 
 section! {
     /// Section `[enforce]`: which findings and alerts may lead to a block. As it stands none does.
@@ -59,15 +59,6 @@ pub enum Spared {
     /// The campaign is over.
     #[error("it is over")]
     Over,
-}
-
-/// The line of a log that something was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
-    /// The file.
-    pub file: &'a str,
-    /// Its line, from 1.
-    pub line: u64,
 }
 
 /// The rules, and whom they never name.
@@ -143,7 +134,7 @@ impl Rules {
         &self,
         event: &Event<'_>,
         alert: &Alert<'_>,
-        place: Option<Place<'_>>,
+        place: Place<'_>,
     ) -> Result<Evidence, Spared> {
         if alert.is_noise() {
             return Err(Spared::Noise);
@@ -197,23 +188,13 @@ impl Rules {
 }
 
 /// `alert 1:2001219 flow 1234 at 2026-11-23T01:31:02.114000Z eve.json:17`: enough to find the line.
-fn identity(event: &Event<'_>, alert: &Alert<'_>, place: Option<Place<'_>>) -> String {
+fn identity(event: &Event<'_>, alert: &Alert<'_>, place: Place<'_>) -> String {
     let mut text = format!("alert {}:{}", alert.gid, alert.sid);
     if let Some(flow) = event.flow_id {
         text += &format!(" flow {flow}");
     }
-    text += &format!(" at {}", event.time);
-    if let Some(place) = place {
-        text += &format!(" {place}");
-    }
+    text += &format!(" at {} {place}", event.time);
     text
-}
-
-impl fmt::Display for Place<'_> {
-    /// `eve.json:17`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
 }
 
 impl fmt::Display for Rules {

@@ -91,9 +91,9 @@ impl Enforcer for Tables {
         Self::sum(tables.filter_map(|table| table.decisive(source, protocol, port, now)))
     }
 
-    fn reap(&mut self, now: WallTime, visitor: &mut dyn FnMut(&BlockState)) {
-        for table in &mut self.0 {
-            table.reap(now, visitor);
+    fn visit_part(&self, part: usize, parts: usize, visitor: &mut dyn FnMut(&BlockState)) {
+        for table in &self.0 {
+            table.visit_part(part, parts, visitor);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What this host depends on, read from the system's own files.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use super::sockets::Socket;
 
 /// Addresses that must not be cut off. Gathered by the caller, so that the rules can be tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,67 +43,20 @@ pub fn ssh_client(ssh_connection: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The other ends of established SSH sessions, from `/proc/net/tcp` or `/proc/net/tcp6`.
+/// The other ends of SSH sessions among these connections.
 ///
 /// Those with port 22 on this side, and those whose socket an SSH server holds on whatever port
 /// (`is_sshd` is asked by inode).
-#[must_use]
-pub fn ssh_peers(proc_net_tcp: &str, is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
+pub(super) fn ssh_peers(sockets: &[Socket], is_sshd: impl Fn(u64) -> bool) -> Vec<IpAddr> {
     const SSH: u16 = 22;
-    proc_net_tcp
-        .lines()
-        .skip(1)
-        .filter_map(Socket::read)
-        .filter(|socket| socket.local_port == SSH || is_sshd(socket.inode))
-        .map(|socket| socket.peer)
-        .collect()
-}
-
-/// An established connection.
-struct Socket {
-    local_port: u16,
-    peer: IpAddr,
-    inode: u64,
-}
-
-impl Socket {
-    /// Reads a line; `None` for one that is not established, or no line of that file.
-    fn read(line: &str) -> Option<Self> {
-        const ESTABLISHED: &str = "01";
-        let mut words = line.split_whitespace();
-        let (_, local, peer) = (words.next()?, words.next()?, words.next()?);
-        words.next().filter(|state| *state == ESTABLISHED)?;
-        let (_, local_port) = local.split_once(':')?;
-        let (peer, _) = peer.split_once(':')?;
-        Some(Self {
-            local_port: u16::from_str_radix(local_port, 16).ok()?,
-            peer: address(peer)?,
-            inode: words.nth(5)?.parse().ok()?,
-        })
-    }
-}
-
-/// An address as the kernel prints it: its 32-bit words as numbers of this machine.
-fn address(hex: &str) -> Option<IpAddr> {
-    let word = |at: usize| -> Option<[u8; 4]> {
-        let digits = hex.get(at * 8..at * 8 + 8)?;
-        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
-    };
-    match hex.len() {
-        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
-        32 => {
-            let mut bytes = [0; 16];
-            for (index, place) in bytes.chunks_exact_mut(4).enumerate() {
-                place.copy_from_slice(&word(index)?);
-            }
-            Some(IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical())
-        }
-        _ => None,
-    }
+    let is_ssh = |socket: &&Socket| socket.local_port == SSH || is_sshd(socket.inode);
+    let sessions = sockets.iter().filter(is_ssh);
+    sessions.map(|socket| socket.peer).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sockets::listed;
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<IpAddr> {
@@ -146,15 +101,15 @@ mod tests {
             2: 010200C0:0050 080200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 102 2 0\n\
             3: 010200C0:08AE 090200C0:C738 01 00000000:00000000 02:00000000 00000000     0        0 103 2 0\n\
             4: 010200C0:0016 0A0200C0:C738 06 00000000:00000000 02:00000000 00000000     0        0 0 2 0\n";
-        let found = ssh_peers(v4, |inode| inode == 103);
+        let found = ssh_peers(&listed(v4), |inode| inode == 103);
         assert_eq!(found, addresses(&["192.0.2.7", "192.0.2.9"]));
         let v6 = "header\n\
             0: 0000000000000000FFFF0000010200C0:0016 0000000000000000FFFF0000070200C0:C738 01 0:0 0:0 0 0 0 7 1\n\
             1: B80D0120000000000000000001000000:0016 B80D0120000000000000000007000000:C738 01 0:0 0:0 0 0 0 8 1\n";
         assert_eq!(
-            ssh_peers(v6, |_| false),
+            ssh_peers(&listed(v6), |_| false),
             addresses(&["192.0.2.7", "2001:db8::7"])
         );
-        assert!(ssh_peers("\u{e9}\n\n1: x y 01\n", |_| true).is_empty());
+        assert!(listed("\u{e9}\n\n1: x y 01\n").is_empty());
     }
 }

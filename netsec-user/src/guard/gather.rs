@@ -1,18 +1,16 @@
 //! The facts of this machine, as they are.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use super::facts::{Facts, dns_servers, ssh_peers};
+use super::sockets::{Family, established};
 use crate::source::kernel::HostAddresses;
 
 /// Where DNS servers are configured. The second has those behind systemd-resolved's own address.
 const RESOLVERS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
-
-/// The sockets of this network namespace. `/proc/net` would be that of the process's first thread.
-const SOCKETS: [&str; 2] = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"];
 
 /// Facts, and what could not be learnt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,16 +37,17 @@ pub async fn gather() -> Gathered {
             gathered.facts.dns.extend(dns_servers(&text));
         }
     }
-    // The kernel walks all of its tables for each reading, which takes milliseconds.
-    let (inodes, sockets) = thread::scope(|scope| {
-        let readers = SOCKETS.map(|path| scope.spawn(move || read(path)));
+    // The kernel walks all of a table for each reading, which takes milliseconds.
+    let (inodes, families) = thread::scope(|scope| {
+        let readers = Family::ALL.map(|family| scope.spawn(move || established(family)));
         (sshd_sockets(), readers.map(ScopedJoinHandle::join))
     });
-    for (path, text) in SOCKETS.into_iter().zip(sockets) {
-        let text = text.unwrap_or_else(|_| Err(io::Error::other("the reader failed")));
-        if let Some(text) = gathered.note(path, text) {
+    for (family, sockets) in Family::ALL.into_iter().zip(families) {
+        let sockets = sockets.unwrap_or_else(|_| Err(io::Error::other("the reader failed")));
+        if let Some(sockets) = gathered.note(family.path(), sockets) {
             let is_sshd = |inode| inodes.binary_search(&inode).is_ok();
-            gathered.facts.ssh_peers.extend(ssh_peers(&text, is_sshd));
+            let peers = ssh_peers(&sockets, is_sshd);
+            gathered.facts.ssh_peers.extend(peers);
         }
     }
     for list in [&mut gathered.facts.dns, &mut gathered.facts.ssh_peers] {
@@ -61,12 +60,12 @@ pub async fn gather() -> Gathered {
 impl Gathered {
     /// A file's text; `None` without one.
     fn text(&mut self, path: &str) -> Option<String> {
-        self.note(path, read(path))
+        self.note(path, fs::read_to_string(path))
     }
 
-    fn note(&mut self, path: &str, text: io::Result<String>) -> Option<String> {
-        match text {
-            Ok(text) => Some(text),
+    fn note<T>(&mut self, path: &str, found: io::Result<T>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 self.unknown.push(format!("cannot read {path}: {error}"));
@@ -74,13 +73,6 @@ impl Gathered {
             }
         }
     }
-}
-
-/// A file whose length the system does not know, in as few readings as can be.
-fn read(path: &str) -> io::Result<String> {
-    let mut text = String::with_capacity(1 << 16);
-    File::open(path)?.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// The sockets that SSH servers hold, sorted: of processes `sshd`, `sshd-session`, `sshd-auth`. Those

@@ -38,6 +38,8 @@ pub struct Decision {
     pub undo: String,
     /// Whether it was made while nothing was dropped (mode `detect` or `dry-run`), and so drops nothing.
     pub is_trial: bool,
+    /// Whether a detector made it, and no person.
+    pub is_automatic: bool,
 }
 
 /// What became of a decision.
@@ -126,7 +128,8 @@ pub struct Wanted {
 }
 
 pub(super) const SELECT_DECISION: &str = "SELECT id, time_ns, kind, actor, reason, evidence, \
-     address, length, narrowing, entries, until_ns, would_cut, undo, is_trial FROM decision";
+     address, length, narrowing, entries, until_ns, would_cut, undo, is_trial, \
+     is_automatic FROM decision";
 
 pub(super) fn read_decision(row: &Row<'_>) -> rusqlite::Result<Decision> {
     let evidence: String = row.get(5)?;
@@ -149,6 +152,7 @@ pub(super) fn read_decision(row: &Row<'_>) -> rusqlite::Result<Decision> {
         would_cut: row.get(11)?,
         undo: row.get(12)?,
         is_trial: row.get(13)?,
+        is_automatic: row.get(14)?,
     })
 }
 
@@ -169,25 +173,15 @@ pub(super) fn read_event(decision: u64, row: &Row<'_>) -> rusqlite::Result<Event
     })
 }
 
+/// An entry as versions 1 and 2 kept it, a row each.
 pub(super) fn read_wanted(row: &Row<'_>) -> rusqlite::Result<Wanted> {
-    let list = match row.get(0)? {
-        0_i64 => List::Block,
-        1 => List::Allow,
-        _ => return Err(odd(0, Type::Integer)),
-    };
-    let (protocol, port): (i64, i64) = (row.get(3)?, row.get(4)?);
-    let narrowing = match (u8::try_from(protocol), u16::try_from(port)) {
-        (Ok(protocol), Ok(port)) => Narrowing::Port { protocol, port },
-        (Ok(protocol), Err(_)) => Narrowing::Protocol(protocol),
-        (Err(_), _) => Narrowing::Any,
-    };
     let rate: Option<u32> = row.get(5)?;
     Ok(Wanted {
         block: Block {
             key: BlockKey {
-                list,
+                list: list(row.get(0)?)?,
                 prefix: prefix(row.get(1)?, row.get(2)?)?,
-                narrowing,
+                narrowing: narrowing(row.get(3)?, row.get(4)?),
             },
             action: rate.map_or(Action::Drop, |packets_per_s| Action::RateLimit {
                 packets_per_s,
@@ -202,24 +196,36 @@ pub(super) fn read_wanted(row: &Row<'_>) -> rusqlite::Result<Wanted> {
     })
 }
 
-/// The columns of a key, in the order of the table.
-pub(super) fn key_columns(key: &BlockKey) -> (i64, [u8; 16], u8, i64, i64) {
-    let list = match key.list {
+pub(super) const fn list_number(list: List) -> i64 {
+    match list {
         List::Block => 0,
         List::Allow => 1,
-    };
-    let (protocol, port) = match key.narrowing {
+    }
+}
+
+pub(super) fn list(number: i64) -> rusqlite::Result<List> {
+    match number {
+        0 => Ok(List::Block),
+        1 => Ok(List::Allow),
+        _ => Err(odd(0, Type::Integer)),
+    }
+}
+
+/// Protocol and port; -1 is any.
+pub(super) fn narrowing_numbers(narrowing: Narrowing) -> (i64, i64) {
+    match narrowing {
         Narrowing::Any => (-1, -1),
-        Narrowing::Protocol(protocol) => (i64::from(protocol), -1),
-        Narrowing::Port { protocol, port } => (i64::from(protocol), i64::from(port)),
-    };
-    (
-        list,
-        address(key.prefix),
-        length(key.prefix),
-        protocol,
-        port,
-    )
+        Narrowing::Protocol(protocol) => (protocol.into(), -1),
+        Narrowing::Port { protocol, port } => (protocol.into(), port.into()),
+    }
+}
+
+pub(super) fn narrowing(protocol: i64, port: i64) -> Narrowing {
+    match (u8::try_from(protocol), u16::try_from(port)) {
+        (Ok(protocol), Ok(port)) => Narrowing::Port { protocol, port },
+        (Ok(protocol), Err(_)) => Narrowing::Protocol(protocol),
+        (Err(_), _) => Narrowing::Any,
+    }
 }
 
 /// The address, IPv4-mapped.
@@ -260,10 +266,10 @@ pub(super) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn unsigned(count: i64) -> u64 {
+pub(super) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
-fn odd(column: usize, kind: Type) -> rusqlite::Error {
+pub(super) fn odd(column: usize, kind: Type) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "of another netsec".to_owned(), kind)
 }

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::block::Block;
 
+mod changes;
+
 /// Names the directory that a child of [`nothing_acknowledged_is_lost`] writes to.
 const CHILD: &str = "NETSEC_TEST_JOURNAL_CHILD";
 
@@ -28,6 +30,7 @@ fn decision(id: u64) -> Decision {
         would_cut: "nothing".into(),
         undo: "netsec block del 192.0.2.0/24".into(),
         is_trial: id.is_multiple_of(2),
+        is_automatic: id.is_multiple_of(3),
     }
 }
 
@@ -54,9 +57,7 @@ fn wanted(prefix: &str, id: u64) -> Wanted {
 }
 
 fn all(journal: &Journal) -> Vec<Wanted> {
-    let mut found = Vec::new();
-    journal.wanted(&mut |wanted| found.push(wanted)).unwrap();
-    found
+    journal.wanted().unwrap().into_values().collect()
 }
 
 #[test]
@@ -142,6 +143,7 @@ fn a_journal_of_version_1_goes_on() {
     drop(db);
     for _ in 0..2 {
         let journal = Journal::open(directory.path()).unwrap();
+        assert!(!journal.decision(2).unwrap().unwrap().is_automatic);
         let marks = |entry: &Wanted| {
             let id = entry.block.decision_id;
             (id, entry.is_automatic, entry.is_trial)
@@ -150,6 +152,82 @@ fn a_journal_of_version_1_goes_on() {
         assert_eq!(found, [(1, false, false), (2, true, false)]);
         assert!(!journal.decision(2).unwrap().unwrap().is_trial);
     }
+}
+
+/// What version 2 added to version 1.
+const VERSION_2: &str = "
+ALTER TABLE decision ADD COLUMN is_trial INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE wanted ADD COLUMN is_automatic INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE wanted ADD COLUMN is_trial INTEGER NOT NULL DEFAULT 0;
+INSERT INTO wanted VALUES (0, x'00000000000000000000ffffc6336400', 120, 6, 22, 7, 2, 50, 0, 90, 1, 0);
+INSERT INTO wanted VALUES (1, x'20010db8000000000000000000000000', 32, -1, -1, NULL, 1, 60, 1, 60, 0, 0);
+PRAGMA user_version = 2;
+";
+
+#[test]
+fn a_journal_of_version_2_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let db = Connection::open(directory.path().join(FILE)).unwrap();
+    db.execute_batch(VERSION_1).unwrap();
+    db.execute_batch(VERSION_2).unwrap();
+    drop(db);
+    let at = |ns| Some(WallTime::from_ns(ns));
+    let allowed = Wanted {
+        block: Block {
+            key: BlockKey {
+                list: List::Allow,
+                narrowing: Narrowing::Any,
+                ..wanted("2001:db8::/32", 1).block.key
+            },
+            action: Action::Drop,
+            decision_id: 1,
+            until: at(60),
+        },
+        is_confirmed: true,
+        later: at(60),
+        is_automatic: false,
+        is_trial: false,
+    };
+    let unconfirmed = Wanted {
+        block: Block {
+            until: at(50),
+            ..wanted("198.51.100.0/24", 2).block
+        },
+        later: at(90),
+        ..wanted("198.51.100.0/24", 2)
+    };
+    for _ in 0..2 {
+        let mut journal = Journal::open(directory.path()).unwrap();
+        let found = all(&journal);
+        assert_eq!(found.len(), 4);
+        assert!(
+            found.contains(&allowed) && found.contains(&unconfirmed),
+            "{found:?}"
+        );
+        journal
+            .record(&decision(journal.last_id().unwrap() + 1), &[])
+            .unwrap();
+    }
+}
+
+#[test]
+fn automatic_decisions_of_the_last_minute() {
+    let directory = TempDir::new().unwrap();
+    let mut journal = Journal::open(directory.path()).unwrap();
+    for id in 1..=9 {
+        journal.record(&decision(id), &[]).unwrap();
+    }
+    let times = |since: i64, limit| -> Vec<i64> {
+        let since = WallTime::from_ns(1_000_000_000 + since);
+        let found = journal.automatic_since(since, limit).unwrap();
+        found
+            .iter()
+            .map(|time| time.as_ns() - 1_000_000_000)
+            .collect()
+    };
+    assert_eq!(times(0, 10), [3, 6, 9]);
+    assert_eq!(times(6, 10), [6, 9]);
+    assert_eq!(times(0, 2), [6, 9]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) async fn fill(state: &mut State, tables: &mut Tables, settings: &Bloc
         restored,
         adopted,
         discarded,
-    } = state.book.restore(tables, mode, now);
+    } = state.restore(tables, mode, now);
     if restored + adopted > 0 {
         log::info!("{restored} blocks restored from the journal, {adopted} found in the kernel");
     }

@@ -45,7 +45,9 @@ impl FollowedLogs {
     pub(super) fn read<O: Output>(&mut self, pipeline: &mut Pipeline<O>) -> io::Result<()> {
         let now = WallTime::now();
         self.feeds
-            .poll(now, &mut |record| pipeline.record(record, now))
+            .poll(now, &mut |place, record| {
+                pipeline.record(place, record, now)
+            })
             .map(|_more| ())
     }
 
@@ -67,7 +69,7 @@ impl FollowedLogs {
             for (name, tally, counts) in feed.tallies() {
                 log::info!("{name}: {tally}");
                 for bad in &tally.samples {
-                    log::warn!("{name}:{}: {}", bad.line, bad.reason);
+                    log::warn!("{}: {}", bad.place(&name), bad.reason);
                 }
                 if counts.truncations > 0 {
                     log::warn!(

@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::decode::{Decoder, Ignored, Line, Malformed};
 use super::framing::{LineBuffer, Piece};
+use super::place::At;
 use super::record::Record;
 use super::tally::Tally;
 
@@ -187,7 +188,7 @@ fn take(
     each: &mut impl FnMut(u64, &Record<'_>) -> io::Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>, LogError> {
     tally
-        .take(decoder, piece, line, |record| each(line, record))
+        .take(decoder, piece, At::Line(line), |record| each(line, record))
         .map_err(LogError::Output)
         .map(|flow| flow.unwrap_or(ControlFlow::Continue(())))
 }
@@ -202,13 +203,13 @@ impl Tally {
         &mut self,
         decoder: &mut Decoder,
         piece: Piece<'_>,
-        line: u64,
+        at: At,
         each: impl FnOnce(&Record<'_>) -> io::Result<T>,
     ) -> io::Result<Option<T>> {
         let bytes = match piece {
             Piece::Bytes(bytes) => bytes,
             Piece::TooLong(bytes) => {
-                self.reject(line, Malformed::TooLong(bytes));
+                self.reject(at, Malformed::TooLong(bytes));
                 return Ok(None);
             }
         };
@@ -230,7 +231,7 @@ impl Tally {
                 Ok(None)
             }
             Line::Malformed(reason) => {
-                self.reject(line, reason);
+                self.reject(at, reason);
                 Ok(None)
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::decode::{Ignored, Malformed};
+use super::place::{At, Place};
 
 /// Bad lines that are remembered.
 const SAMPLES: usize = 5;
@@ -39,10 +40,18 @@ pub struct Tally {
 /// A line that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
-    /// Its number in the file, from 1 on.
-    pub line: u64,
+    /// Where it is in the file.
+    pub at: At,
     /// What is wrong with it.
     pub reason: Malformed,
+}
+
+impl BadLine {
+    /// Where it is in the log of this name.
+    #[must_use]
+    pub const fn place<'a>(&self, file: &'a str) -> Place<'a> {
+        Place { file, at: self.at }
+    }
 }
 
 impl Tally {
@@ -100,12 +109,12 @@ impl Tally {
     }
 
     /// Counts a line that could not be read; true when it is among the first.
-    pub(super) fn reject(&mut self, line: u64, reason: Malformed) -> bool {
+    pub(super) fn reject(&mut self, at: At, reason: Malformed) -> bool {
         self.read += 1;
         self.malformed += 1;
         let early = self.samples.len() < SAMPLES;
         if early {
-            self.samples.push(BadLine { line, reason });
+            self.samples.push(BadLine { at, reason });
         }
         early
     }

@@ -13,10 +13,10 @@ use super::Pipeline;
 use crate::block::{Enforcer, HostEnforcer};
 use crate::correlate::Correlator;
 use crate::decide::{
-    Book, Decided, Desk, DeskError, Evidence, Place, Policy, Proof, Rules, State, Traffic,
+    Book, Decided, Desk, DeskError, Evidence, Policy, Proof, Rules, State, Traffic,
 };
 use crate::finding::Finding;
-use crate::log::{EventDetail, Record};
+use crate::log::{EventDetail, Place, Record};
 use crate::output::Output;
 use crate::source::blocks::HostBlocks;
 use crate::time::WallTime;
@@ -100,11 +100,17 @@ impl<O: Output> Pipeline<O> {
     pub fn rehearse(&mut self, rules: Rules, policy: Policy) {
         self.enforce(rules);
         if let Some(enforcing) = &mut self.enforcing {
+            self.decides = true;
             enforcing.rehearsal = Some(Box::new(Rehearsal {
                 state: State::new(Book::open(None), policy),
                 table: HostEnforcer::new(HostBlocks::new(REHEARSAL_ENTRIES)),
             }));
         }
+    }
+
+    /// Remembers from here on what [`traffic`](Self::traffic) tells of the last minute.
+    pub const fn remember_traffic(&mut self) {
+        self.decides = true;
     }
 
     /// Whether reasons wait for a decision.
@@ -222,7 +228,8 @@ impl<O: Output> Pipeline<O> {
         done
     }
 
-    /// What is known of the traffic.
+    /// What is known of the traffic; nothing of the last minute unless
+    /// [`remember_traffic`](Self::remember_traffic) was called.
     pub fn traffic(&self) -> Traffic<'_> {
         Traffic {
             connections: &self.table,
@@ -243,7 +250,7 @@ impl Enforcing {
     }
 
     /// Takes a record of a log: alerts are of interest.
-    pub(super) fn record(&mut self, record: &Record<'_>, place: Option<Place<'_>>) {
+    pub(super) fn record(&mut self, place: Place<'_>, record: &Record<'_>) {
         if let Record::Event(event) = record
             && let EventDetail::Alert(alert) = &event.detail
             && let Ok(evidence) = self.rules.alert(event, alert, place)

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 
 use super::Pipeline;
 use crate::correlate::Correlator;
-use crate::decide::Place;
-use crate::log::{LogError, LogReader, Record};
+use crate::log::{At, LogError, LogReader, Place, Record};
 use crate::output::{Coverage, Output};
 use crate::summary::Summary;
 use crate::time::WallTime;
@@ -19,18 +18,23 @@ impl<O: Output> Pipeline<O> {
         self.logs = logs;
     }
 
-    /// Takes a record of a log.
+    /// Takes a record of a log; one that another log had already is counted and left out.
     ///
     /// # Errors
     ///
     /// The writer's.
-    pub fn record(&mut self, record: &Record<'_>, now: WallTime) -> io::Result<()> {
+    pub fn record(
+        &mut self,
+        place: Place<'_>,
+        record: &Record<'_>,
+        now: WallTime,
+    ) -> io::Result<()> {
         let Some(correlator) = &mut self.correlator else {
             return Ok(());
         };
-        if self.settings.filter.matches_record(record) {
+        if self.settings.filter.matches_record(record) && !correlator.is_repeat(record) {
             if let Some(enforcing) = &mut self.enforcing {
-                enforcing.record(record, None);
+                enforcing.record(place, record);
             }
             correlator.record(record);
         }
@@ -71,10 +75,10 @@ impl<O: Output> Pipeline<O> {
         for log in &mut self.logs {
             let file = log.file().to_owned();
             let read = log.for_each(|line, record| {
-                if filter.matches_record(record) {
+                if filter.matches_record(record) && !correlator.is_repeat(record) {
                     if let Some(enforcing) = &mut self.enforcing {
-                        let file = &file;
-                        enforcing.record(record, Some(Place { file, line }));
+                        let (file, at) = (&file, At::Line(line));
+                        enforcing.record(Place { file, at }, record);
                     }
                     correlator.record(record);
                 }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use netsec_common::packet::FlowKey;
 
 use super::{Service, Talker, Volume};
+use crate::connection::KeyHash;
 use crate::event::FlowDelta;
 
 /// Addresses and services kept while an interval lasts. Beyond twice as many, the smallest half
@@ -17,21 +18,21 @@ const KEPT: usize = 1 << 12;
 #[derive(Debug)]
 pub struct Tally {
     protocols: [Volume; 256],
-    talkers: IndexMap<IpAddr, (Volume, Volume)>,
-    services: IndexMap<(u8, u16), Volume>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            protocols: [Volume::default(); 256],
-            talkers: IndexMap::new(),
-            services: IndexMap::new(),
-        }
-    }
+    talkers: IndexMap<IpAddr, (Volume, Volume), KeyHash>,
+    services: IndexMap<(u8, u16), Volume, KeyHash>,
 }
 
 impl Tally {
+    /// Nothing yet.
+    #[must_use]
+    pub(crate) fn new(hash: &KeyHash) -> Self {
+        Self {
+            protocols: [Volume::default(); 256],
+            talkers: IndexMap::with_hasher(hash.clone()),
+            services: IndexMap::with_hasher(hash.clone()),
+        }
+    }
+
     /// Adds a delta. `oriented` is the key from originator to responder of its connection.
     pub fn add(&mut self, delta: &FlowDelta, oriented: &FlowKey) {
         let volume = Volume {
@@ -137,7 +138,7 @@ impl Volume {
 }
 
 /// Keeps the largest half of a map that has outgrown its bound.
-fn prune<K: Ord, V>(map: &mut IndexMap<K, V>, bytes: impl Fn(&V) -> u64) {
+fn prune<K: Ord, V>(map: &mut IndexMap<K, V, KeyHash>, bytes: impl Fn(&V) -> u64) {
     if map.len() < 2 * KEPT {
         return;
     }
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_sources_does_not_push_out_the_heavy_one() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(&KeyHash::new([7; 10]));
         let heavy = SocketAddr::from(([10, 9, 9, 9], 1000));
         let add = |tally: &mut Tally, source, bytes| {
             let delta = delta(source, bytes);
@@ -195,8 +196,8 @@ mod tests {
 
     #[test]
     fn merge_adds_up() {
-        let mut total = Tally::default();
-        let mut interval = Tally::default();
+        let mut total = Tally::new(&KeyHash::new([7; 10]));
+        let mut interval = Tally::new(&KeyHash::new([7; 10]));
         let packet = delta(SocketAddr::from(([10, 9, 9, 9], 1000)), 100);
         interval.add(&packet, &packet.key);
         total.merge(&interval);

@@ -169,7 +169,7 @@ fn log(
     let tally = reader.tally();
     scanned.malformed = tally.malformed;
     let first = tally.samples.first();
-    scanned.first_malformed = first.map(|bad| format!("line {}: {}", bad.line, bad.reason));
+    scanned.first_malformed = first.map(|bad| format!("{}: {}", bad.at, bad.reason));
     scanned.checked(input)
 }
 

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use netsec_user::correlate::AlertCounts;
+use netsec_user::correlate::{AlertCounts, ToldTwice};
 use netsec_user::log::{Alert, Event, EventDetail, Record, Value, Wanted};
 use netsec_user::output::{RowForm, RowWriter, protocol_name, write_alert};
 
 use crate::exit::Found;
-use crate::input::{InputArgs, SiteArgs};
+use crate::input::{InputArgs, SiteArgs, say_repeats};
 
 /// Arguments of `alerts`.
 #[derive(Debug, Args)]
@@ -69,10 +69,14 @@ pub(crate) fn alerts(args: &AlertsArgs) -> Result<()> {
     let site = args.site.site();
     let mut counts = AlertCounts::default();
     let mut worst = u8::MAX;
-    let read = args.input.read(Wanted::Alerts, |record| {
+    let mut twice = ToldTwice::default();
+    let read = args.input.read(Wanted::Alerts, |_, record| {
         let Some((event, alert)) = as_alert(record).filter(|(_, alert)| args.wants(alert)) else {
             return Ok(ControlFlow::Continue(()));
         };
+        if twice.is_repeat(record) {
+            return Ok(ControlFlow::Continue(()));
+        }
         counts.add(event, alert, &site);
         if !alert.is_noise() {
             worst = worst.min(alert.severity);
@@ -89,6 +93,7 @@ pub(crate) fn alerts(args: &AlertsArgs) -> Result<()> {
         }
         Ok(ControlFlow::Continue(()))
     });
+    say_repeats(&twice);
     rows.finish()?;
     if args.counts || form == RowForm::Table {
         write_counts(rows.get_mut(), form, &counts, args)?;

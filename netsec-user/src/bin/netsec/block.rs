@@ -143,7 +143,7 @@ pub(crate) struct ImportArgs {
     /// The file; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The terms; a list's own times and reasons go before
+    /// The terms; a list's own times go before
     #[command(flatten)]
     terms: TermsArgs,
 }
@@ -225,15 +225,16 @@ pub(crate) fn list(cli: &Cli, list: ListName, command: &ListCommand) -> Result<(
             };
             show::confirmed(&entries)
         }
-        ListCommand::List(args) => show::list(&all(list, &args.socket)?, args.output),
+        ListCommand::List(args) => show::list(list, &all(list, &args.socket)?, args.output),
         ListCommand::Show(args) => why(cli, args),
         ListCommand::Import(args) => import::import(cli, list, args),
         ListCommand::Export(args) => export::export(list, args),
         ListCommand::Verify(args) => {
-            let Answer::Verified(found) = args.socket.connect()?.ask(&Request::Verify {})? else {
+            let mut respondent = args.socket.connect()?;
+            let Answer::Verified(found) = respondent.ask(&Request::Verify {})? else {
                 bail!(unexpected());
             };
-            show::verified(&found)
+            show::verified(&found, respondent.is_agent())
         }
     }
 }

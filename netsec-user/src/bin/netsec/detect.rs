@@ -70,7 +70,7 @@ pub(crate) fn detect(cli: &Cli, args: &DetectArgs) -> Result<()> {
 fn of_logs(cli: &Cli, args: &DetectArgs, settings: &DetectSettings) -> Result<Option<Severity>> {
     let mut pipeline = open(cli, args, settings)?;
     let mut rows = InOrder::default();
-    let read = args.input.read(Wanted::Everything, |record| {
+    let read = args.input.read(Wanted::Everything, |_, record| {
         if let Some(activity) = activity_of(record) {
             rows.push(activity, |activity| pipeline.activity(activity));
         }

@@ -51,7 +51,7 @@ pub(crate) fn hunt(args: &HuntArgs) -> Result<()> {
     let ports = args.ports.as_ref().unwrap_or(&default);
     let site = args.site.site();
     let (mut looked_at, mut contacts, mut attempts) = (0_u64, 0_u64, 0_u64);
-    let read = args.input.read(Wanted::Everything, |record| {
+    let read = args.input.read(Wanted::Everything, |_, record| {
         let Some(contact) = Contact::of_record(record) else {
             return Ok(ControlFlow::Continue(()));
         };

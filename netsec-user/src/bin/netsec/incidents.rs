@@ -67,11 +67,13 @@ pub(crate) fn incidents(cli: &Cli, args: &IncidentsArgs) -> Result<()> {
     let mut now = played
         .as_ref()
         .map_or_else(|_| WallTime::default(), |now| *now);
-    let read = args.input.read_files(&logs, Wanted::Everything, |record| {
-        now = now.max(record.time());
-        pipeline.record(record, now)?;
-        Ok(ControlFlow::Continue(()))
-    });
+    let read = args
+        .input
+        .read_files(&logs, Wanted::Everything, |place, record| {
+            now = now.max(record.time());
+            pipeline.record(place, record, now)?;
+            Ok(ControlFlow::Continue(()))
+        });
     pipeline.finish(now, &[])?;
     let correlator = pipeline.correlator();
     let worst = correlator.and_then(|correlator| {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use netsec_user::correlate::Site;
+use netsec_user::correlate::{Site, ToldTwice};
 use netsec_user::filter::Filter;
-use netsec_user::log::{Decoder, LogClock, LogError, LogReader, Record, TimeBound, Wanted};
+use netsec_user::log::{
+    At, Decoder, LogClock, LogError, LogReader, Place, Record, TimeBound, Wanted,
+};
 use netsec_user::output::RowForm;
 use netsec_user::time::WallTime;
 
@@ -109,7 +111,7 @@ impl InputArgs {
     pub(crate) fn read(
         &self,
         wanted: Wanted,
-        each: impl FnMut(&Record<'_>) -> io::Result<ControlFlow<()>>,
+        each: impl FnMut(Place<'_>, &Record<'_>) -> io::Result<ControlFlow<()>>,
     ) -> Result<()> {
         self.read_files(&self.files, wanted, each)
     }
@@ -123,7 +125,7 @@ impl InputArgs {
         &self,
         files: &[impl AsRef<Path>],
         wanted: Wanted,
-        mut each: impl FnMut(&Record<'_>) -> io::Result<ControlFlow<()>>,
+        mut each: impl FnMut(Place<'_>, &Record<'_>) -> io::Result<ControlFlow<()>>,
     ) -> Result<()> {
         let usage = |error: String| UsageError(error);
         let filter =
@@ -137,15 +139,17 @@ impl InputArgs {
         let mut stop = false;
         for file in files {
             let file = file.as_ref();
+            let name = file.display().to_string();
             let done = LogReader::open(file, decoder.clone()).and_then(|mut reader| {
-                let read = reader.for_each(|_line, record| {
+                let read = reader.for_each(|line, record| {
                     let time = record.time();
                     let in_time = since.is_none_or(|since| since <= time)
                         && until.is_none_or(|until| time < until);
                     if !in_time || !filter.matches_record(record) {
                         return Ok(ControlFlow::Continue(()));
                     }
-                    let flow = each(record)?;
+                    let at = At::Line(line);
+                    let flow = each(Place { file: &name, at }, record)?;
                     stop = flow.is_break();
                     Ok(flow)
                 });
@@ -176,11 +180,19 @@ fn is_readable(reader: &LogReader) -> bool {
     tally.malformed == 0 || tally.used + tally.unwanted + tally.unknown > 0
 }
 
+/// Says how many alerts stood in two logs.
+pub(crate) fn say_repeats(twice: &ToldTwice) {
+    if twice.repeats() > 0 {
+        let repeats = twice.repeats();
+        log::info!("{repeats} alerts are in eve.json and in fast.log: they count once");
+    }
+}
+
 /// Says what became of the lines.
 pub(crate) fn report(reader: &LogReader) {
     let (file, tally) = (reader.file(), reader.tally());
     for bad in &tally.samples {
-        log::warn!("{file}:{}: {}", bad.line, bad.reason);
+        log::warn!("{}: {}", bad.place(file), bad.reason);
     }
     if tally.malformed > tally.samples.len() as u64 {
         log::warn!("{file}: {} lines like these are malformed", tally.malformed);

@@ -32,7 +32,7 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<()> {
     let fields = (!args.fields.is_empty()).then(|| args.fields.clone());
     let mut rows = RowWriter::new(out, args.output.into(), fields);
     let mut left = args.count.map(u64::from);
-    let read = args.input.read(Wanted::Everything, |record| {
+    let read = args.input.read(Wanted::Everything, |_, record| {
         match record {
             Record::Zeek(zeek) => {
                 let columns: Vec<_> = zeek.row.columns().collect();

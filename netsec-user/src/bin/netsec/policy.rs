@@ -13,7 +13,7 @@ use netsec_common::flow::FIXED_HASH_KEYS;
 use netsec_common::sample::Sampling;
 use netsec_user::config::Config;
 use netsec_user::connection::Timeouts;
-use netsec_user::correlate::{CorrelateSettings, Correlator};
+use netsec_user::correlate::{CorrelateSettings, Correlator, ToldTwice};
 use netsec_user::decide::{Policy, Rules};
 use netsec_user::filter::Filter;
 use netsec_user::finding::{Kind, Severity};
@@ -27,7 +27,7 @@ use netsec_user::source::capture::{Capture, CaptureError};
 use self::verdicts::Verdicts;
 use crate::config::ConfigArgs;
 use crate::exit::UsageError;
-use crate::input::{InputArgs, RowsArg, SiteArgs};
+use crate::input::{InputArgs, RowsArg, SiteArgs, say_repeats};
 use crate::{correlation, replay as replaying};
 
 /// Arguments of `policy`.
@@ -140,15 +140,20 @@ fn test_logs(
     let policy = Policy {
         settings: config.decide.clone(),
     };
-    let read = args.input.read(Wanted::Alerts, |record| {
+    let mut twice = ToldTwice::default();
+    let read = args.input.read(Wanted::Alerts, |place, record| {
+        if twice.is_repeat(record) {
+            return Ok(ControlFlow::Continue(()));
+        }
         if let Record::Event(event) = record
             && let EventDetail::Alert(alert) = &event.detail
         {
-            verdicts.alert(event, alert, rules.alert(event, alert, None), &policy)?;
+            verdicts.alert(event, alert, rules.alert(event, alert, place), &policy)?;
         }
         Ok(ControlFlow::Continue(()))
     });
     verdicts.finish()?;
+    say_repeats(&twice);
     read
 }
 

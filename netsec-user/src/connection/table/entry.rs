@@ -81,9 +81,14 @@ impl Entry {
             && self.is_closed()
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         let [a, b] = self.halves;
         is_closed(a.side.tcp_flags, b.side.tcp_flags)
+    }
+
+    /// Whether it is known what came of opening it.
+    pub(super) const fn is_decided(&self) -> bool {
+        self.watched.decided
     }
 
     pub(super) fn has_packets(&self) -> bool {
@@ -95,7 +100,7 @@ impl Entry {
         times.map(|(_, last)| last).max().unwrap_or_default()
     }
 
-    fn first(&self) -> WallTime {
+    pub(super) fn first(&self) -> WallTime {
         let times = self.halves.iter().filter_map(|half| half.times);
         times.map(|(first, _)| first).min().unwrap_or_default()
     }

@@ -1,5 +1,6 @@
 //! Questions about what is wanted, and about what was decided.
 
+use std::net::Ipv6Addr;
 use std::ops::Bound;
 
 use netsec_common::block::{BlockKey, List, Narrowing, Prefix};
@@ -10,6 +11,55 @@ use crate::journal::{Decision, Event, Wanted};
 use crate::time::WallTime;
 
 impl Book {
+    /// Entries on a list.
+    #[must_use]
+    pub fn count(&self, list: List) -> usize {
+        // Most entries are blocks.
+        let allowed = self.allowed().count();
+        match list {
+            List::Allow => allowed,
+            List::Block => self.wanted.len() - allowed,
+        }
+    }
+
+    /// Blocks in force that a detector asked for.
+    #[must_use]
+    pub fn automatic(&self) -> usize {
+        self.automatic.len()
+    }
+
+    /// When detectors had something blocked within the last minute, the earliest first.
+    #[must_use]
+    pub fn automatic_lately(&self, now: WallTime, limit: usize) -> Vec<WallTime> {
+        let journal = self.journal.as_ref();
+        let since = now.plus_ns(-60_000_000_000);
+        let found = journal.and_then(|journal| journal.automatic_since(since, limit).ok());
+        let mut times = found.unwrap_or_default();
+        // A clock that was set back must not hold blocks up for longer.
+        times.retain(|time| *time <= now);
+        times
+    }
+
+    /// The operator's allowlist.
+    pub fn allowed(&self) -> impl Iterator<Item = Prefix> {
+        let lowest = Prefix::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+        let first = lowest.map(|prefix| BlockKey {
+            list: List::Allow,
+            prefix,
+            narrowing: Narrowing::Any,
+        });
+        let keys = first
+            .into_iter()
+            .flat_map(|first| self.wanted.range(first..));
+        keys.map(|(key, _)| key.prefix)
+    }
+
+    /// How often the operator's allowlist has changed.
+    #[must_use]
+    pub(in crate::decide) const fn allow_changes(&self) -> u64 {
+        self.allow_changes
+    }
+
     /// Up to `limit` entries of a list behind a key, in the order of keys.
     #[must_use]
     pub fn page(
@@ -22,13 +72,9 @@ impl Book {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut cached: Option<Decision> = None;
         let mut page = Vec::new();
-        for (key, wanted) in self.wanted.range((start, Bound::Unbounded)) {
-            if key.list != list {
-                continue;
-            }
-            if page.len() >= limit {
-                break;
-            }
+        let entries = self.wanted.range((start, Bound::Unbounded));
+        let on_list = entries.skip_while(|(key, _)| key.list < list);
+        for (key, wanted) in on_list.take_while(|(key, _)| key.list == list).take(limit) {
             let id = wanted.block.decision_id;
             if cached.as_ref().is_none_or(|decision| decision.id != id) {
                 cached = self.decision(id);

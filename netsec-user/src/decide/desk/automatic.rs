@@ -45,6 +45,7 @@ impl Desk<'_> {
             }
             Some(limit) => Some(limit),
         };
+        self.state.heed_allowlist();
         self.state.guard.check(prefix, false)?;
         let is_proven = self.is_proven(source, evidence.proof);
         if let (Some(InForce { prefix, id, .. }), false) = (&limited, is_proven) {

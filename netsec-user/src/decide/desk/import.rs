@@ -11,7 +11,7 @@ use crate::journal::{Decision, Wanted};
 impl Desk<'_> {
     /// Begins a list: one decision for all of it.
     pub fn begin_import(&mut self, list: List, request: &BlockRequest) -> u64 {
-        let id = self.state.book.next_id();
+        let id = self.state.book.next_id(self.now);
         let until = request.lifetime.map(|lifetime| self.now.plus(lifetime));
         let decision = Decision {
             id,
@@ -46,6 +46,9 @@ impl Desk<'_> {
             id,
             ..Imported::default()
         };
+        if list == List::Block {
+            self.state.heed_allowlist();
+        }
         let is_trial = self.is_trial(list);
         let mut wanted = Vec::new();
         let mut places = Vec::new();
@@ -89,9 +92,6 @@ impl Desk<'_> {
             if let Some((_, error)) = failed.next_if(|(key, _)| *key == entry.block.key) {
                 imported.refused.push((place, error.to_string()));
             }
-        }
-        if list == List::Allow {
-            self.state.refresh(self.state.facts.clone(), self.table);
         }
         imported
     }

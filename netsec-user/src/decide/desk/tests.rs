@@ -6,7 +6,7 @@ use netsec_common::packet::{Vlan, protocol};
 use super::*;
 use crate::block::HostEnforcer;
 use crate::connection::{Connection, Side, Timeouts};
-use crate::decide::DecideSettings;
+use crate::decide::{Book, DecideSettings, Policy};
 use crate::event::FlowDelta;
 use crate::hook::HookId;
 use crate::source::blocks::HostBlocks;
@@ -77,8 +77,7 @@ impl Bench {
     fn start(state: &Path, settings: DecideSettings, mode: Mode, now: WallTime) -> Self {
         let mut bench = Self::open(Some(state), settings);
         bench.now = now;
-        let book = &mut bench.state.book;
-        book.restore(&mut bench.table, mode, now);
+        bench.state.restore(&mut bench.table, mode, now);
         bench.table.set_mode(mode);
         bench
     }

@@ -2,7 +2,7 @@ use netsec_common::packet::protocol;
 
 use super::*;
 use crate::finding::{Evidence as Figures, Party};
-use crate::log::{Decoder, EventDetail, Line, Record, Wanted};
+use crate::log::{At, Decoder, EventDetail, Line, Record, Wanted};
 use crate::time::WallTime;
 
 fn finding(kind: Kind, severity: Severity, attacker: Party, number: u8) -> Finding {
@@ -51,9 +51,9 @@ fn signature(sid: u64, settings: EnforceSettings, more: &str) -> Result<Evidence
     };
     let place = Place {
         file: "eve.json",
-        line: 17,
+        at: At::Line(17),
     };
-    rules(settings).alert(&event, alert, Some(place))
+    rules(settings).alert(&event, alert, place)
 }
 
 fn severe() -> EnforceSettings {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::framing::Piece;
+use super::super::place::At;
 use super::super::{Detail, EventDetail, Tally};
 use super::*;
 
@@ -32,7 +33,9 @@ fn told(lines: &str) -> (Tally, Vec<String>) {
             Ok(())
         };
         let piece = Piece::Bytes(line.as_bytes());
-        tally.take(&mut decoder, piece, number, describe).unwrap();
+        tally
+            .take(&mut decoder, piece, At::Line(number), describe)
+            .unwrap();
     }
     (tally, told)
 }
@@ -147,7 +150,9 @@ fn cuts_and_flips_are_counted_once_each() {
     let mut feed = |line: &[u8], decoder: &mut Decoder| {
         count += 1;
         let piece = Piece::Bytes(line);
-        tally.take(decoder, piece, count, |_| Ok(())).unwrap();
+        tally
+            .take(decoder, piece, At::Line(count), |_| Ok(()))
+            .unwrap();
     };
     for line in [&*alert, &json, ROW, fast] {
         let mut plain = Decoder::new(Wanted::Everything);

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::Decoder;
+use super::super::place::Place;
 use super::super::record::Record;
 use super::file::{FollowFile, Start};
 use super::head::{Head, Identity};
@@ -77,7 +78,7 @@ impl FollowDirectory {
     pub fn poll(
         &mut self,
         now: WallTime,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
         self.list(Start::Beginning, now);
         let mut more = false;
@@ -181,7 +182,7 @@ mod tests {
 
         fn poll(&mut self) {
             let seen = &mut self.seen;
-            let mut each = |record: &Record<'_>| {
+            let mut each = |_: Place<'_>, record: &Record<'_>| {
                 seen.push(u64::try_from(record.time().as_ns() / 1_000_000_000).unwrap());
                 Ok(())
             };

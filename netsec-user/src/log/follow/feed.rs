@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::Decoder;
+use super::super::place::Place;
 use super::super::record::Record;
 use super::super::tally::Tally;
 use super::directory::FollowDirectory;
@@ -79,7 +80,7 @@ impl Feed {
     pub fn poll(
         &mut self,
         now: WallTime,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
         match self {
             Self::File(file) => file.poll(now, each),
@@ -178,7 +179,7 @@ impl Feeds {
     pub fn poll(
         &mut self,
         now: WallTime,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
         let mut more = false;
         for feed in &mut self.feeds {

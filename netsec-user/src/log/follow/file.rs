@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::Decoder;
+use super::super::place::Place;
 use super::super::record::Record;
 use super::super::tally::Tally;
 use super::QUIET;
@@ -54,6 +55,8 @@ pub struct FollowCounts {
 #[derive(Debug)]
 pub struct FollowFile {
     path: PathBuf,
+    /// The same, for people.
+    name: String,
     /// Copied for each file.
     fresh: Decoder,
     current: Option<Open>,
@@ -79,6 +82,7 @@ impl FollowFile {
         now: WallTime,
     ) -> Self {
         let mut file = Self {
+            name: path.display().to_string(),
             path,
             fresh: decoder,
             current: None,
@@ -135,7 +139,7 @@ impl FollowFile {
             identity: open.identity,
             head: open.head,
             offset: open.offset - open.lines.pending(),
-            lines: open.lines.lines(),
+            lines: open.counted_lines(),
         };
         self.leaving
             .iter()
@@ -152,11 +156,11 @@ impl FollowFile {
     pub fn poll(
         &mut self,
         now: WallTime,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
         let mut more = false;
         for open in &mut self.leaving {
-            more |= open.read_turn(now, &mut self.tally, each)?;
+            more |= open.read_turn(&self.name, now, &mut self.tally, each)?;
         }
         if let Some(open) = &mut self.current {
             match open.was_cut() {
@@ -166,7 +170,7 @@ impl FollowFile {
             }
         }
         if let Some(open) = &mut self.current {
-            more |= open.read_turn(now, &mut self.tally, each)?;
+            more |= open.read_turn(&self.name, now, &mut self.tally, each)?;
         }
         if !more {
             self.look(now);
@@ -264,7 +268,7 @@ impl FollowFile {
     fn truncated(
         &mut self,
         now: WallTime,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let Some(open) = &mut self.current else {
             return Ok(());
@@ -277,13 +281,12 @@ impl FollowFile {
             self.counts.copies_found += 1;
             let emptied = std::mem::replace(&mut open.file, copy.file);
             open.seek(open.offset);
-            while open.read_turn(now, &mut self.tally, each)? {}
+            while open.read_turn(&self.name, now, &mut self.tally, each)? {}
             open.file = emptied;
             self.done.push_back((copy.identity, copy.head));
         }
         self.counts.cut_bytes += open.lines.discard();
-        open.head = Head::default();
-        open.seek(0);
+        open.begin_again();
         Ok(())
     }
 
@@ -292,7 +295,7 @@ impl FollowFile {
     fn let_go(
         &mut self,
         now: WallTime,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         while let Some(open) = self.leaving.front() {
             let quiet = now.since(open.active) >= QUIET;
@@ -302,7 +305,7 @@ impl FollowFile {
             let Some(mut open) = self.leaving.pop_front() else {
                 break;
             };
-            open.finish(&mut self.tally, each)?;
+            open.finish(&self.name, &mut self.tally, each)?;
             let head = Head::read(&open.file, u64::MAX).unwrap_or(open.head);
             self.done.push_back((open.identity, head));
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::super::decode::Decoder;
 use super::super::framing::{Framing, LineBuffer, Piece};
+use super::super::place::{At, Place};
 use super::super::record::Record;
 use super::super::tally::Tally;
 use super::TURN_BYTES;
@@ -27,6 +28,8 @@ pub(super) struct Open {
     /// Bytes that were read.
     pub(super) offset: u64,
     pub(super) lines: LineBuffer,
+    /// Whether they were counted from the first one on.
+    counts_lines: bool,
     decoder: Decoder,
     /// When the last new byte was seen.
     pub(super) active: WallTime,
@@ -49,6 +52,7 @@ impl Open {
             file,
             offset: 0,
             lines: LineBuffer::new(Some(Framing::Lines)),
+            counts_lines: true,
             decoder,
             active: now,
         })
@@ -61,6 +65,7 @@ impl Open {
             head: sibling.head,
             offset: 0,
             lines: LineBuffer::new(Some(Framing::Lines)),
+            counts_lines: true,
             decoder,
             active: now,
         }
@@ -69,6 +74,13 @@ impl Open {
     pub(super) fn seek(&mut self, offset: u64) {
         // A regular file can be sought anywhere.
         self.offset = self.file.seek(SeekFrom::Start(offset)).unwrap_or_default();
+    }
+
+    /// Begins at the first byte, as the file was emptied.
+    pub(super) fn begin_again(&mut self) {
+        self.head = Head::default();
+        self.counts_lines = true;
+        self.seek(0);
     }
 
     /// Skips what is there, but not a line that is just being written.
@@ -82,12 +94,20 @@ impl Open {
         let behind_line = read.ok().and_then(|_| memchr::memrchr(b'\n', &last));
         let begins = behind_line.and_then(|place| u64::try_from(place + 1).ok());
         self.seek(begins.map_or(end, |place| from + place));
+        // The lines of a long log are not counted only to say where something stands in it.
+        self.counts_lines = from == 0;
+        if self.counts_lines {
+            let lines = memchr::memchr_iter(b'\n', &last).count();
+            self.lines
+                .set_lines(u64::try_from(lines).unwrap_or_default());
+        }
     }
 
     /// Goes on where reading ended, with Zeek's header in mind.
     pub(super) fn resume(&mut self, saved: &Position) {
         self.read_header();
-        self.lines.set_lines(saved.lines);
+        self.lines.set_lines(saved.lines.unwrap_or_default());
+        self.counts_lines = saved.lines.is_some();
         self.seek(saved.offset);
     }
 
@@ -120,12 +140,26 @@ impl Open {
         Ok(false)
     }
 
-    /// Reads what is new, up to a turn; true when that was not all.
+    /// Lines before the next record, where they were counted.
+    pub(super) fn counted_lines(&self) -> Option<u64> {
+        self.counts_lines.then(|| self.lines.lines())
+    }
+
+    /// Where the next record begins.
+    fn at(&self) -> At {
+        match self.counted_lines() {
+            Some(lines) => At::Line(lines + 1),
+            None => At::Byte(self.offset - self.lines.pending()),
+        }
+    }
+
+    /// Reads what is new, up to a turn; true when that was not all. `file` is what it is called.
     pub(super) fn read_turn(
         &mut self,
+        file: &str,
         now: WallTime,
         tally: &mut Tally,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
         let mut read = 0;
         while read < TURN_BYTES {
@@ -140,11 +174,12 @@ impl Open {
             self.offset += filled;
             self.active = now;
             loop {
-                let line = self.lines.lines() + 1;
+                let at = self.at();
                 let Some(piece) = self.lines.next_piece() else {
                     break;
                 };
-                tally.take(&mut self.decoder, piece, line, |record| each(record))?;
+                let place = Place { file, at };
+                tally.take(&mut self.decoder, piece, at, |record| each(place, record))?;
             }
         }
         Ok(true)
@@ -153,14 +188,16 @@ impl Open {
     /// Hands on a last line without an end.
     pub(super) fn finish(
         &mut self,
+        file: &str,
         tally: &mut Tally,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let now = self.active;
-        while self.read_turn(now, tally, each)? {}
-        let line = self.lines.lines() + 1;
+        while self.read_turn(file, now, tally, each)? {}
+        let at = self.at();
         if let Some(piece) = self.lines.rest() {
-            tally.take(&mut self.decoder, piece, line, |record| each(record))?;
+            let place = Place { file, at };
+            tally.take(&mut self.decoder, piece, at, |record| each(place, record))?;
         }
         Ok(())
     }

@@ -22,8 +22,8 @@ pub struct Position {
     pub head: Head,
     /// Bytes of whole lines that were read.
     pub offset: u64,
-    /// Lines that were read.
-    pub lines: u64,
+    /// Lines that were read, where they were counted from the file's first one on.
+    pub lines: Option<u64>,
 }
 
 impl Position {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::decode::Decoder;
 use super::super::framing::{Framing, LineBuffer};
+use super::super::place::{At, Place};
 use super::super::record::Record;
 use super::super::tally::Tally;
 use super::TURN_BYTES;
@@ -88,7 +89,7 @@ impl FollowSocket {
     /// Those of `each`.
     pub fn poll(
         &mut self,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<bool> {
         while let Ok((stream, _)) = self.listener.accept() {
             if self.writers.len() >= WRITERS_MAX || stream.set_nonblocking(true).is_err() {
@@ -104,9 +105,9 @@ impl FollowSocket {
         }
         let mut more = false;
         let mut failed = None;
-        let tally = &mut self.tally;
+        let (name, tally) = (format!("unix:{}", self.path.display()), &mut self.tally);
         self.writers
-            .retain_mut(|writer| match writer.read(tally, each) {
+            .retain_mut(|writer| match writer.read(&name, tally, each) {
                 Ok(Turn::Open { more: rest }) => {
                     more |= rest;
                     true
@@ -137,8 +138,9 @@ enum Turn {
 impl Writer {
     fn read(
         &mut self,
+        name: &str,
         tally: &mut Tally,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<Turn> {
         let mut bytes = [0; READ_BYTES];
         let mut read = 0;
@@ -148,7 +150,7 @@ impl Writer {
                 Ok(count) => {
                     read += u64::try_from(count).unwrap_or_default();
                     self.lines.push(bytes.get(..count).unwrap_or_default());
-                    self.hand_on(tally, each)?;
+                    self.hand_on(name, tally, each)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Turn::Open { more: false });
@@ -161,24 +163,27 @@ impl Writer {
             return Ok(Turn::Open { more: true });
         }
         // The writer has gone; its last line may be cut, which the decoder then says.
-        let line = self.lines.lines() + 1;
+        let at = At::Line(self.lines.lines() + 1);
         if let Some(piece) = self.lines.rest() {
-            tally.take(&mut self.decoder, piece, line, |record| each(record))?;
+            let place = Place { file: name, at };
+            tally.take(&mut self.decoder, piece, at, |record| each(place, record))?;
         }
         Ok(Turn::Gone)
     }
 
     fn hand_on(
         &mut self,
+        name: &str,
         tally: &mut Tally,
-        each: &mut dyn FnMut(&Record<'_>) -> io::Result<()>,
+        each: &mut dyn FnMut(Place<'_>, &Record<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         loop {
-            let line = self.lines.lines() + 1;
+            let at = At::Line(self.lines.lines() + 1);
             let Some(piece) = self.lines.next_piece() else {
                 return Ok(());
             };
-            tally.take(&mut self.decoder, piece, line, |record| each(record))?;
+            let place = Place { file: name, at };
+            tally.take(&mut self.decoder, piece, at, |record| each(place, record))?;
         }
     }
 }
@@ -205,7 +210,7 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         let mut socket = FollowSocket::bind(path.clone(), decoder()).unwrap();
         let mut seen = 0;
-        let mut each = |_: &Record<'_>| {
+        let mut each = |_: Place<'_>, _: &Record<'_>| {
             seen += 1;
             Ok(())
         };
@@ -252,7 +257,7 @@ mod tests {
             writer.write_all(LINE).unwrap();
         });
         let mut longest = 0;
-        let mut each = |record: &Record<'_>| {
+        let mut each = |_: Place<'_>, record: &Record<'_>| {
             if let Record::Event(event) = record
                 && let crate::log::EventDetail::Alert(alert) = &event.detail
             {

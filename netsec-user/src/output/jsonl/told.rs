@@ -256,6 +256,7 @@ struct Counts<'a> {
     joined: u64,
     not_joined: &'a BTreeMap<&'static str, u64>,
     community_ids_differ: u64,
+    alerts_told_twice: u64,
     connections_evicted: u64,
 }
 
@@ -266,6 +267,7 @@ impl<'a> Counts<'a> {
             joined: counts.joined,
             not_joined: &counts.unjoined,
             community_ids_differ: counts.ids_differ,
+            alerts_told_twice: counts.repeats,
             connections_evicted: counts.connections_evicted,
         }
     }

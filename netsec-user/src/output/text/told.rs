@@ -95,6 +95,10 @@ impl<W: Write> Text<W> {
             let line = format!("{} Community IDs differ: another seed?", counts.ids_differ);
             self.line.word(Paint::Notice, line);
         }
+        if counts.repeats > 0 {
+            let line = format!("{} alerts in two logs count once", counts.repeats);
+            self.line.word(Paint::Plain, line);
+        }
         if counts.connections_evicted > 0 {
             let line = format!("{} connections evicted", counts.connections_evicted);
             self.line.word(Paint::Notice, line);

@@ -55,6 +55,11 @@ pub(super) enum Respondent {
 }
 
 impl Respondent {
+    /// Whether a netsec is running.
+    pub(super) const fn is_agent(&self) -> bool {
+        matches!(self, Self::Agent(_))
+    }
+
     pub(super) fn ask(&mut self, request: &Request) -> Result<Answer> {
         match self {
             Self::Agent(client) => Ok(client.ask(request)?),

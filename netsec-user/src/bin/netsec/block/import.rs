@@ -2,20 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal as _, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netsec_user::api::wire::{Answer, ListName, PAGE, Request, Terms};
-use netsec_user::feed::{self, FeedEntry, FeedSink, Invalid};
+use netsec_user::feed::{self, FeedCounts, FeedEntry, FeedSink, Invalid};
 
 use super::ask::Respondent;
 use super::{ImportArgs, unexpected};
 use crate::args::Cli;
 use crate::output::line;
 
-/// Entries that are sorted at a time: the journal writes what is near together many times faster.
-const SORTED_MAX: usize = 1 << 20;
+/// Entries that are sorted at a time: the agent finds the place of one near that of the last.
+const SORTED_MAX: usize = 1 << 16;
+
+/// Parts that are read ahead of the agent.
+const AHEAD: usize = 4;
 
 /// Lines that are named; the rest are counted.
 const NAMED_MAX: u64 = 20;
@@ -25,7 +31,7 @@ const LIFETIME_S: u64 = 86_400;
 
 pub(super) fn import(cli: &Cli, list: ListName, args: &ImportArgs) -> Result<()> {
     let name = args.file.display().to_string();
-    let (input, size): (Box<dyn Read>, Option<u64>) = if name == "-" {
+    let (input, size): (Box<dyn Read + Send>, Option<u64>) = if name == "-" {
         (Box::new(io::stdin()), None)
     } else {
         let file = File::open(&args.file).with_context(|| name.clone())?;
@@ -39,82 +45,173 @@ pub(super) fn import(cli: &Cli, list: ListName, args: &ImportArgs) -> Result<()>
     if list == ListName::Block {
         terms.lifetime_s.get_or_insert(LIFETIME_S);
     }
-    let mut client = args.terms.socket.connect()?;
-    let decision = if terms.dry_run {
-        0
-    } else {
-        let begin = Request::ImportBegin {
-            list,
-            terms: terms.clone(),
-        };
-        let Answer::Import(begun) = client.ask(&begin)? else {
-            bail!(unexpected());
-        };
-        begun.decision
+    let mut importer = Importer::begin(list, terms, args.terms.socket.connect()?)?;
+    let named = Named {
+        file: name,
+        count: AtomicU64::new(0),
+        bar: progress_bar(cli, size),
     };
-    let bar = progress_bar(cli, size);
-    let mut importer = Importer {
-        name,
-        list,
-        decision,
-        terms,
-        client,
-        entries: Vec::new(),
-        in_force: 0,
-        refused: 0,
-        invalid: 0,
-        named: 0,
-        bar: bar.clone(),
-        failed: None,
-    };
-    let input = BufReader::with_capacity(1 << 16, bar.wrap_read(input));
-    let read = feed::read(input, &mut importer);
-    importer.send();
-    importer.end();
-    bar.finish_and_clear();
-    let counts = read.with_context(|| importer.name.clone())?;
-    importer.conclude(counts.records)
+    let read = importer.run(input, &named);
+    named.bar.finish_and_clear();
+    let read = read.with_context(|| named.file.clone())?;
+    importer.conclude(&read, &named)
 }
 
-/// Sends what is read, in parts.
-struct Importer {
-    name: String,
-    list: ListName,
-    decision: u64,
-    terms: Terms,
-    client: Respondent,
-    entries: Vec<FeedEntry>,
-    in_force: u64,
-    refused: u64,
-    invalid: u64,
-    named: u64,
+/// Lines that cannot be used.
+struct Named {
+    file: String,
+    count: AtomicU64,
     bar: ProgressBar,
-    failed: Option<anyhow::Error>,
 }
 
-impl FeedSink for Importer {
+impl Named {
+    fn name(&self, number: u64, reason: &str) {
+        if self.count.fetch_add(1, Ordering::Relaxed) < NAMED_MAX {
+            let file = &self.file;
+            self.bar.suspend(|| log::warn!("{file}:{number}: {reason}"));
+        }
+    }
+}
+
+/// What is sent at a time.
+struct Part {
+    /// As [`Request::ImportPart`] has them.
+    entries: String,
+    /// The line of each.
+    lines: Vec<u64>,
+}
+
+/// Reads ahead of what is sent.
+struct Reader<'a> {
+    named: &'a Named,
+    entries: Vec<FeedEntry>,
+    parts: SyncSender<Part>,
+}
+
+impl FeedSink for Reader<'_> {
     fn entry(&mut self, entry: FeedEntry) {
         self.entries.push(entry);
         if self.entries.len() >= SORTED_MAX {
-            self.send();
+            self.pass_on();
         }
     }
 
     fn invalid(&mut self, invalid: Invalid) {
-        self.invalid += 1;
-        self.name_line(invalid.line, &invalid.reason.to_string());
+        self.named.name(invalid.line, &invalid.reason.to_string());
     }
 }
 
-impl Importer {
-    /// Sends what was read, sorted; of equal ones the last one counts.
-    fn send(&mut self) {
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.sort_by_key(|entry| entry.prefix);
-        for part in entries.chunks(PAGE) {
-            if self.failed.is_none() {
-                self.send_part(part);
+impl Reader<'_> {
+    /// Passes on what was read, sorted; of equal ones the last one counts.
+    fn pass_on(&mut self) {
+        self.entries.sort_by_key(|entry| entry.prefix);
+        for part in self.entries.chunks(PAGE) {
+            let mut entries = String::with_capacity(part.len() * 20);
+            for entry in part {
+                entries += &match entry.lifetime {
+                    None => format!("{}\n", entry.prefix),
+                    Some(lifetime) => format!("{} {}\n", entry.prefix, lifetime.as_secs().max(1)),
+                };
             }
+            let part = Part {
+                entries,
+                lines: part.iter().map(|entry| entry.line).collect(),
+            };
+            if self.parts.send(part).is_err() {
+                // The agent has gone, which the other end tells of.
+                break;
+            }
+        }
+        self.entries.clear();
+    }
+}
+
+/// Sends what is read, in parts.
+struct Importer {
+    list: ListName,
+    decision: u64,
+    terms: Terms,
+    client: Respondent,
+    in_force: u64,
+    refused: u64,
+    /// In which the last part was put in.
+    mode: String,
+    failed: Option<anyhow::Error>,
+}
+
+impl Importer {
+    fn begin(list: ListName, terms: Terms, mut client: Respondent) -> Result<Self> {
+        let decision = if terms.dry_run {
+            0
+        } else {
+            let begin = Request::ImportBegin {
+                list,
+                terms: terms.clone(),
+            };
+            let Answer::Import(begun) = client.ask(&begin)? else {
+                bail!(unexpected());
+            };
+            begun.decision
+        };
+        Ok(Self {
+            list,
+            decision,
+            terms,
+            client,
+            in_force: 0,
+            refused: 0,
+            mode: String::new(),
+            failed: None,
+        })
+    }
+
+    /// Reads and sends all of it, the one beside the other.
+    fn run(&mut self, input: Box<dyn Read + Send>, named: &Named) -> io::Result<FeedCounts> {
+        let (sender, parts) = sync_channel(AHEAD);
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                let mut reader = Reader {
+                    named,
+                    entries: Vec::new(),
+                    parts: sender,
+                };
+                let input = BufReader::with_capacity(1 << 16, named.bar.wrap_read(input));
+                let read = feed::read(input, &mut reader);
+                reader.pass_on();
+                read
+            });
+            for part in &parts {
+                self.send(part, named);
+                if self.failed.is_some() {
+                    break;
+                }
+            }
+            drop(parts);
+            self.end();
+            let panicked = |_| Err(io::Error::other("the reader failed"));
+            reading.join().unwrap_or_else(panicked)
+        })
+    }
+
+    fn send(&mut self, part: Part, named: &Named) {
+        let request = Request::ImportPart {
+            list: self.list,
+            decision: self.decision,
+            entries: part.entries,
+            terms: self.terms.clone(),
+        };
+        match self.client.ask(&request) {
+            Ok(Answer::Import(done)) => {
+                self.in_force += done.entries;
+                self.mode = done.mode;
+                for (place, reason) in done.refused {
+                    self.refused += 1;
+                    let number = part.lines.get(place).copied();
+                    named.name(number.unwrap_or_default(), &reason);
+                }
+            }
+            Ok(_) => self.failed = Some(anyhow!(unexpected())),
+            Err(error) => self.failed = Some(error),
         }
     }
 
@@ -130,69 +227,37 @@ impl Importer {
         self.failed = self.client.ask(&request).err();
     }
 
-    fn send_part(&mut self, part: &[FeedEntry]) {
-        let text = |entry: &FeedEntry| {
-            let seconds = entry.lifetime.map(|lifetime| lifetime.as_secs().max(1));
-            (entry.prefix.to_string(), seconds)
-        };
-        let request = Request::ImportPart {
-            list: self.list,
-            decision: self.decision,
-            entries: part.iter().map(text).collect(),
-            terms: self.terms.clone(),
-        };
-        match self.client.ask(&request) {
-            Ok(Answer::Import(done)) => {
-                self.in_force += done.entries;
-                for (place, reason) in done.refused {
-                    self.refused += 1;
-                    let line = part.get(place).map_or(0, |entry| entry.line);
-                    self.name_line(line, &reason);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => self.failed = Some(error),
-        }
-    }
-
-    fn name_line(&mut self, line: u64, reason: &str) {
-        self.named += 1;
-        if self.named <= NAMED_MAX {
-            let name = &self.name;
-            self.bar.suspend(|| log::warn!("{name}:{line}: {reason}"));
-        }
-    }
-
-    fn conclude(self, records: u64) -> Result<()> {
-        if self.named > NAMED_MAX {
-            log::warn!(
-                "{}: {} more lines like these",
-                self.name,
-                self.named - NAMED_MAX
-            );
+    fn conclude(self, read: &FeedCounts, named: &Named) -> Result<()> {
+        let file = &named.file;
+        let count = named.count.load(Ordering::Relaxed);
+        if count > NAMED_MAX {
+            log::warn!("{file}: {} more lines like these", count - NAMED_MAX);
         }
         let verb = match (self.terms.dry_run, self.list) {
             (true, _) => "would add",
             (false, ListName::Block) => "blocked",
             (false, ListName::Allow) => "allowed",
         };
+        let undo = if self.terms.dry_run {
+            String::new()
+        } else {
+            let word = match self.list {
+                ListName::Block => "block",
+                ListName::Allow => "allow",
+            };
+            format!("  undo: netsec {word} del --decision {}", self.decision)
+        };
         line(&format!(
-            "{verb} {} of {}: {} lines, {} invalid, {} refused{}",
-            self.in_force,
-            self.name,
-            records,
-            self.invalid,
-            self.refused,
-            if self.terms.dry_run {
-                String::new()
-            } else {
-                let word = match self.list {
-                    ListName::Block => "block",
-                    ListName::Allow => "allow",
-                };
-                format!("  undo: netsec {word} del --decision {}", self.decision)
-            }
+            "{verb} {} of {file}: {} lines, {} invalid, {} refused{undo}",
+            self.in_force, read.records, read.invalid, self.refused,
         ))?;
+        let drops = self.mode == "enforce" || self.mode.is_empty();
+        if self.list == ListName::Block && !self.terms.dry_run && !drops {
+            log::warn!(
+                "the mode is {}, so nothing is dropped; to drop: netsec run --enforce",
+                self.mode
+            );
+        }
         self.failed.map_or(Ok(()), Err)
     }
 }

@@ -89,7 +89,15 @@ pub(super) fn confirmed(entries: &[Entry]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn list(entries: &[Entry], form: TableForm) -> Result<()> {
+pub(super) fn list(list: ListName, entries: &[Entry], form: TableForm) -> Result<()> {
+    if entries.is_empty() && form == TableForm::Table {
+        return line(match list {
+            ListName::Block => "nothing is blocked",
+            ListName::Allow => {
+                "the allowlist is empty; what the guard protects passes all the same"
+            }
+        });
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     match form {
         TableForm::Jsonl => {
@@ -126,14 +134,18 @@ fn cells(entry: &Entry) -> [String; 9] {
     } else {
         " (not in the kernel)"
     };
-    let or_dash = |ns: Option<i64>, none: &str| ns.map_or_else(|| none.to_owned(), time);
+    let or_dash = |ns: Option<i64>| ns.map_or_else(|| "-".to_owned(), time);
+    let until = match entry.confirm_by_ns {
+        Some(by) => format!("{} unless confirmed", time(by)),
+        None => or_dash(entry.until_ns),
+    };
     [
         subject(entry),
         format!("{action}{lost}"),
-        or_dash(entry.confirm_by_ns.or(entry.until_ns), "-"),
+        until,
         entry.packets.to_string(),
         entry.bytes.to_string(),
-        or_dash(entry.last_ns, "-"),
+        or_dash(entry.last_ns),
         entry.decision.to_string(),
         entry.actor.clone(),
         entry.reason.clone(),
@@ -158,7 +170,7 @@ fn table(out: &mut impl io::Write, entries: &[Entry]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn verified(found: &Verified) -> Result<()> {
+pub(super) fn verified(found: &Verified, is_agent: bool) -> Result<()> {
     for (prefix, drift) in &found.named {
         let what = match drift.as_str() {
             "missing" => "wanted, and not in the kernel's table",
@@ -168,14 +180,17 @@ pub(super) fn verified(found: &Verified) -> Result<()> {
         line(&format!("{prefix} {what}"))?;
     }
     if found.drift > 0 {
-        bail!(
-            "{} of {} entries differ; the running netsec repairs them within moments",
-            found.drift,
-            found.compared
-        );
+        let repair = if is_agent {
+            "the running netsec repairs that by itself, in a table of a million entries within a minute"
+        } else {
+            "no netsec is running: the next one repairs that when it starts"
+        };
+        let (drift, wanted) = (found.drift, found.compared);
+        bail!("differences: {drift}, entries wanted: {wanted}; {repair}");
     }
+    let plural = if found.compared == 1 { "y" } else { "ies" };
     line(&format!(
-        "{} entries, all in the kernel's table as decided",
+        "{} entr{plural}, all in the kernel's table as decided",
         found.compared
     ))
 }
@@ -309,9 +324,16 @@ fn json(value: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string(value)?)
 }
 
-/// `192.0.2.0/24 protocol 6 port 22`.
+/// `192.0.2.0/24 tcp port 22`.
 fn subject(entry: &Entry) -> String {
-    let protocol = entry.protocol.map(|n| format!(" protocol {n}"));
+    let protocol = entry.protocol.map(|number| match number {
+        1 => " icmp".to_owned(),
+        6 => " tcp".to_owned(),
+        17 => " udp".to_owned(),
+        58 => " icmpv6".to_owned(),
+        132 => " sctp".to_owned(),
+        other => format!(" protocol {other}"),
+    });
     let port = entry.port.map(|n| format!(" port {n}"));
     let protocol = protocol.unwrap_or_default();
     format!("{}{protocol}{}", entry.prefix, port.unwrap_or_default())

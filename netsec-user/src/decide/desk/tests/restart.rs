@@ -158,3 +158,103 @@ fn automatic_blocks_from_before_a_restart_count_as_long_as_they_hold() {
     assert_eq!(bench.state.book.automatic(), 0, "all of them are over");
     bench.decide("198.51.100.4", Proof::Given).unwrap();
 }
+
+#[test]
+fn a_restart_does_not_lift_the_cap_of_a_minute() {
+    let folder = TempDir::new().unwrap();
+    let settings = DecideSettings {
+        automatic_per_minute: 2,
+        ..DecideSettings::default()
+    };
+    let start = |now| Bench::start(folder.path(), settings.clone(), Mode::Enforce, now);
+    let mut bench = start(WallTime::from_ns(1_000_000_000_000));
+    bench.decide("198.51.100.1", Proof::Given).unwrap();
+    bench.wait(30);
+    bench.decide("198.51.100.2", Proof::Given).unwrap();
+    bench
+        .desk()
+        .block(host("192.0.2.1"), &BlockRequest::default())
+        .unwrap();
+
+    let mut bench = start(bench.now.plus(Duration::from_secs(29)));
+    let third = bench.decide("198.51.100.3", Proof::Given);
+    assert!(matches!(third, Err(DeskError::Capped(_))), "{third:?}");
+    bench.wait(1);
+    bench.decide("198.51.100.3", Proof::Given).unwrap();
+
+    // A clock that was set back by an hour.
+    let mut bench = start(bench.now.plus_ns(-3_600_000_000_000));
+    bench.decide("198.51.100.4", Proof::Given).unwrap();
+}
+
+/// A noon, and an hour later.
+const NOON: WallTime = WallTime::from_ns(1_764_504_000_000_000_000);
+const ONE: WallTime = NOON.plus_ns(3_600_000_000_000);
+
+fn hours(hours: u64) -> BlockRequest {
+    BlockRequest {
+        lifetime: Some(Duration::from_secs(3600 * hours)),
+        ..BlockRequest::default()
+    }
+}
+
+/// At noon: blocks for some hours, in a journal.
+fn at_noon(state: &Path) -> Bench {
+    let mut bench = Bench::start(state, DecideSettings::default(), Mode::Enforce, NOON);
+    for (number, lifetime) in [(1, 5), (2, 5), (3, 1), (4, 5)] {
+        let prefix = host(&format!("192.0.2.{number}"));
+        bench.desk().block(prefix, &hours(lifetime)).unwrap();
+    }
+    bench.desk().allow(host("192.0.2.9"), &hours(5)).unwrap();
+    bench
+}
+
+/// The journal is there again; what it wants holds again, but for what was decided otherwise meanwhile.
+#[test]
+fn a_journal_that_could_not_be_read_at_the_start_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let Bench { table, .. } = at_noon(folder);
+    let (file, aside) = (folder.join("journal.sqlite"), folder.join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::write(&file, "no journal\n".repeat(1000)).unwrap();
+
+    // The table was kept, but for one entry.
+    let mut bench = Bench::open(Some(folder), DecideSettings::default());
+    (bench.table, bench.now) = (table, ONE);
+    let key = BlockKey {
+        list: List::Block,
+        prefix: host("192.0.2.1"),
+        narrowing: Narrowing::Any,
+    };
+    bench.table.remove(&key).unwrap();
+    bench.state.restore(&mut bench.table, Mode::Enforce, ONE);
+    assert!(bench.state.book.trouble().is_some());
+    let kept = [("192.0.2.2", 2), ("192.0.2.4", 4)];
+    assert_eq!(names(&bench.blocked()), kept);
+    let mut desk = bench.desk();
+    desk.remove(List::Block, host("192.0.2.2"), "root").unwrap();
+    let [again, new] = ["192.0.2.4", "192.0.2.5"].map(|address| {
+        let blocked = desk.block(host(address), &hours(1)).unwrap();
+        blocked.id.unwrap()
+    });
+    bench.wait(1);
+    assert!(bench.state.book.trouble().is_some());
+
+    std::fs::rename(&aside, &file).unwrap();
+    bench.wait(1);
+    let book = &bench.state.book;
+    assert_eq!((book.trouble(), book.count(List::Allow)), (None, 1));
+    for id in [4, again] {
+        let about = book.decision(id).and_then(|decision| decision.prefix);
+        assert_eq!(about, Some(host("192.0.2.4")));
+    }
+    let expected = [("192.0.2.1", 1), ("192.0.2.4", again), ("192.0.2.5", new)];
+    assert_eq!(names(&bench.blocked()), expected);
+
+    let settings = DecideSettings::default();
+    let mut bench = Bench::start(folder, settings, Mode::Enforce, bench.now);
+    assert_eq!(names(&bench.blocked()), expected);
+    let next = bench.desk().block(host("192.0.2.6"), &hours(1)).unwrap();
+    assert_eq!(next.id, Some(new + 1));
+}

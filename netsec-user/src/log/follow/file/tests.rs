@@ -85,7 +85,7 @@ impl Rig {
     fn poll(&mut self) {
         self.open();
         let seen = &mut self.seen;
-        let mut each = |record: &Record<'_>| {
+        let mut each = |_: Place<'_>, record: &Record<'_>| {
             seen.push(number(record));
             Ok(())
         };

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
+use super::super::super::super::place::Place;
 use super::super::super::super::record::Record;
 use super::super::super::position::Positions;
 use super::{FollowFile, Rig, Start, decoder, line};
@@ -22,7 +23,7 @@ fn a_restart_goes_on_where_it_was() {
     rig.write("eve.json", 4..6);
     rig.poll();
     rig.assert_seen(0..6);
-    assert_eq!(rig.follower.positions()[0].lines, 6);
+    assert_eq!(rig.follower.positions()[0].lines, Some(6));
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn a_header_is_read_again_after_a_restart() {
             decoder(),
             WallTime::default(),
         );
-        let mut each = |record: &Record<'_>| {
+        let mut each = |_: Place<'_>, record: &Record<'_>| {
             seen.push(record.time().as_ns());
             Ok(())
         };
@@ -105,4 +106,47 @@ fn a_header_is_read_again_after_a_restart() {
         saved = follower.positions();
     }
     assert_eq!(seen, [1_500_000_000, 2_500_000_000]);
+}
+
+/// Lines are only numbered where all before them were counted; bytes always are.
+#[test]
+fn a_record_says_where_it_stands() {
+    let mut rig = Rig::new(Start::End);
+    rig.write("eve.json", 1000..2000);
+    let begin = fs::metadata(rig.path("eve.json")).unwrap().len();
+    assert!(begin > 64 << 10, "too short to be left uncounted");
+    rig.open();
+    rig.write("eve.json", 0..2);
+    let mut places = Vec::new();
+    let mut note = |rig: &mut Rig| {
+        let mut each = |place: Place<'_>, _: &Record<'_>| {
+            places.push(place.to_string());
+            Ok(())
+        };
+        while rig.follower.poll(rig.now, &mut each).unwrap() {}
+    };
+    note(&mut rig);
+    rig.rename("eve.json", "eve.json.1");
+    rig.write("eve.json", 2..4);
+    note(&mut rig);
+    rig.restart();
+    rig.open();
+    rig.write("eve.json", 4..5);
+    note(&mut rig);
+    let file = rig.path("eve.json").display().to_string();
+    let second = begin + line(0).len() as u64;
+    assert_eq!(
+        places,
+        [
+            format!("{file} at byte {begin}"),
+            format!("{file} at byte {second}"),
+            format!("{file}:1"),
+            format!("{file}:2"),
+            format!("{file}:3"),
+        ]
+    );
+    let mut short = Rig::new(Start::End);
+    short.write("eve.json", 0..5);
+    short.open();
+    assert_eq!(short.follower.positions()[0].lines, Some(5));
 }
