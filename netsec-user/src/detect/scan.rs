@@ -110,12 +110,9 @@ impl Scans {
                 if hosts.within(scan.slow_window, connection.start) >= scan.hosts {
                     self.grown.insert(Grown::Horizontal(source, protocol, port));
                 }
-                let network = neighbourhood(host);
-                let near = self.near.entry((source, protocol, port, network), new);
-                near.add(word(host), host, &seen, windows);
-                if near.within(scan.slow_window, connection.start) >= scan.hosts_medium {
-                    self.grown
-                        .insert(Grown::Near(source, protocol, port, network));
+                // Without a success there is nothing that hides the scan, and a forged flood no room to take.
+                if hosts.successes > 0 {
+                    self.add_near((source, protocol, port), host, &seen, context);
                 }
             }
             Target::Protocol(protocol) => {
@@ -132,6 +129,24 @@ impl Scans {
                     self.grown.insert(Grown::Horizontal(source, protocol, kind));
                 }
             }
+        }
+    }
+
+    fn add_near(
+        &mut self,
+        (source, protocol, port): (IpAddr, u8, u16),
+        host: IpAddr,
+        seen: &targets::Seen,
+        context: Context<'_>,
+    ) {
+        let scan = &context.settings.scan;
+        let network = neighbourhood(host);
+        let new = || Targets::new(seen.time, host);
+        let near = self.near.entry((source, protocol, port, network), new);
+        near.add(word(host), host, seen, windows(context));
+        if near.within(scan.slow_window, seen.time) >= scan.hosts_medium {
+            self.grown
+                .insert(Grown::Near(source, protocol, port, network));
         }
     }
 

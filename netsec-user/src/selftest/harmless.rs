@@ -119,7 +119,7 @@ fn proxy(traffic: &mut Traffic) {
     }
 }
 
-/// Of 200 servers twenty are dead, all in one network, and are asked again and again.
+/// Twenty dead servers of one network are asked again and again, beside four hundred that answer.
 fn dead_servers(traffic: &mut Traffic) {
     for n in 0..3000 {
         let client = traffic.end([10, 9, 0, 1], own(n));
@@ -130,8 +130,8 @@ fn dead_servers(traffic: &mut Traffic) {
         } else {
             let talk = Talk {
                 client,
-                server: outside(traffic, any(n, 180), 443),
-                sent: 400,
+                server: outside(traffic, any(n, 400), 443),
+                sent: 300 + any(n, 700) as usize,
                 answered: 1300,
             };
             traffic.talk(seconds, talk);
