@@ -8,6 +8,7 @@
 //! Connections are scored by [`Traffic`], from their [`features`](crate::features).
 
 mod calibration;
+mod crowd;
 mod drift;
 mod file;
 mod learn;

@@ -152,6 +152,45 @@ fn wrong_columns_and_empty_tables_are_refused() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_table_says_who_spoke_to_whom() -> anyhow::Result<()> {
+    let (out, _, _) = run(&["score", "-", "--contamination", "0.025"], &table())?;
+    let first = out.lines().next().unwrap_or_default();
+    assert!(first.starts_with("! row "), "{first}");
+    assert!(first.contains("tcp 10.0.0."), "{first}");
+    assert!(first.contains(":4444  score 0."), "{first}");
+    Ok(())
+}
+
+#[test]
+fn what_is_no_text_is_refused_with_the_way_to_score_it() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = |name: &str, bytes: &[u8]| -> anyhow::Result<String> {
+        let path = directory.path().join(name);
+        fs::write(&path, bytes)?;
+        Ok(path.display().to_string())
+    };
+    let mut capture = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+    capture.extend([
+        2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0,
+    ]);
+    let capture = file("some.pcap", &capture)?;
+    let (out, err, code) = run(&["score", &capture], "")?;
+    assert_eq!((out.as_str(), code), ("", Some(2)), "{err}");
+    let way = format!("netsec replay {capture} --packets off -o jsonl | netsec score -");
+    assert!(err.contains(&way), "{err}");
+    // As PowerShell writes it.
+    let wide: Vec<u8> = "a,b\n1,2\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let wide = file("wide.csv", &wide)?;
+    let (_, err, code) = run(&["score", &wide], "")?;
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("NUL byte at offset 1"), "{err}");
+    Ok(())
+}
+
+#[test]
 fn zeek_and_suricata_are_read_whole() -> anyhow::Result<()> {
     let Some(directory) = data::path()? else {
         return Ok(());

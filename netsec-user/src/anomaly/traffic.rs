@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 
 use ndarray::{ArrayView2, ArrayViewMut1};
 
+use super::crowd::Crowds;
 use super::drift::Drift;
 use super::learn::{LearnError, SAMPLE_ROWS, model_of};
 use super::model::Model;
 use super::reason::sentence;
-use crate::connection::Activity;
+use crate::connection::{Activity, KeyHash};
 use crate::detect::Strange;
 use crate::detect::settings::Anomaly;
 use crate::features::{self, COUNT, FEATURES, Features, Limits, Vector};
@@ -48,6 +49,8 @@ struct Judge {
     /// Where in a vector the model's features are.
     places: Vec<usize>,
     threshold: f64,
+    crowds: Crowds,
+    crowd_quantile: f64,
     /// The highest score of the training connections.
     highest: f64,
     drift: Drift,
@@ -80,7 +83,8 @@ impl Traffic {
             hosts_max: settings.hosts_max,
             pairs_max: settings.pairs_max,
         };
-        let judge = model.map(|model| Judge::new(model, settings.quantile));
+        let hash = KeyHash::new(hash_keys);
+        let judge = model.map(|model| Judge::new(model, settings, &hash));
         Ok(Self {
             features: Features::new(limits, hash_keys),
             judge: judge.transpose()?,
@@ -138,7 +142,7 @@ impl Traffic {
 }
 
 impl Judge {
-    fn new(model: Model, quantile: f64) -> Result<Self, MisfitError> {
+    fn new(model: Model, settings: &Anomaly, hash: &KeyHash) -> Result<Self, MisfitError> {
         let place = |name: &str| FEATURES.iter().position(|feature| feature.name == name);
         let names = model.features.iter().map(|feature| feature.name.as_str());
         let unknown = names.clone().filter(|name| place(name).is_none());
@@ -148,7 +152,13 @@ impl Judge {
         }
         Ok(Self {
             places: names.filter_map(place).collect(),
-            threshold: model.calibration.score_at(quantile),
+            threshold: model.calibration.score_at(settings.quantile),
+            crowds: Crowds::new(
+                settings,
+                model.calibration.score_at(settings.crowd_quantile),
+                hash,
+            ),
+            crowd_quantile: settings.crowd_quantile,
             highest: model.calibration.score_at(1.0),
             drift: Drift::new(&model),
             rows: Vec::new(),
@@ -171,17 +181,30 @@ impl Judge {
         let scores = self.model.forest.scores(rows, NonZeroUsize::MIN);
         for ((vector, row), score) in vectors.iter().zip(rows.outer_iter()).zip(scores) {
             self.drift.add(&self.model, row, score);
-            if score > self.threshold {
+            let connection = &vector.connection;
+            let crowd = self
+                .crowds
+                .add(connection.key.source(), connection.end, score);
+            if score > self.threshold || crowd.is_some() {
                 let service = features::service(&vector.connection.key);
                 let cell = |column: &str| (column == "service_rarity").then_some(service.as_str());
                 let reasons = self.model.reasons(row, cell, REASONS);
+                let mut message = sentence(score, &reasons);
+                if let Some(crowd) = crowd {
+                    message = format!(
+                        "{message}; {} of {} connections of this source beyond the {:.0} % quantile",
+                        crowd.strange,
+                        crowd.all,
+                        100.0 * self.crowd_quantile
+                    );
+                }
                 tell(&Strange {
                     connection: vector.connection.clone(),
                     proven: vector.proven,
                     score,
                     quantile: self.model.calibration.quantile(score),
                     is_beyond: score > self.highest,
-                    message: sentence(score, &reasons),
+                    message,
                     reasons: reasons
                         .into_iter()
                         .map(|reason| (reason.feature, reason.value, reason.text))

@@ -12,16 +12,14 @@ const BITS: u32 = 10;
 ///
 /// Never more than 1 KiB. Values are hashed without a secret: who sends chosen values can make
 /// the estimate wrong, not the memory grow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Distinct {
+    #[default]
+    None,
+    /// Most hosts have one peer and one port: no allocation for those.
+    One(u64),
     Few(Vec<u64>),
     Many(Box<[u8]>),
-}
-
-impl Default for Distinct {
-    fn default() -> Self {
-        Self::Few(Vec::new())
-    }
 }
 
 impl Distinct {
@@ -29,6 +27,9 @@ impl Distinct {
     pub(crate) fn insert(&mut self, value: u64) {
         let hash = mix(0x5eed, value);
         match self {
+            Self::None => *self = Self::One(hash),
+            Self::One(known) if *known == hash => {}
+            Self::One(known) => *self = Self::Few(vec![*known, hash]),
             Self::Few(hashes) if hashes.contains(&hash) => {}
             Self::Few(hashes) if hashes.len() < EXACT => hashes.push(hash),
             Self::Few(hashes) => {
@@ -50,6 +51,8 @@ impl Distinct {
     )]
     pub(crate) fn count(&self) -> u64 {
         let registers = match self {
+            Self::None => return 0,
+            Self::One(_) => return 1,
             Self::Few(hashes) => return hashes.len() as u64,
             Self::Many(registers) => registers,
         };

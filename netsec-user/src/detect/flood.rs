@@ -66,15 +66,15 @@ impl Floods {
         let new = || Tally::new(&counted);
         self.towards
             .entry((victim, class), new)
-            .add(&counted, attacker, victim);
+            .add(&counted, attacker, None);
         if matches!(class, Class::Udp | Class::UdpUnanswered | Class::Icmp) {
             self.from
                 .entry((attacker, class), new)
-                .add(&counted, victim, attacker);
+                .add(&counted, victim, None);
         }
         if class == Class::Syn {
             let link = self.link.get_or_insert_with(new);
-            link.add(&counted, attacker, victim);
+            link.add(&counted, attacker, Some(victim));
         }
     }
 

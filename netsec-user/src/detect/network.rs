@@ -57,6 +57,14 @@ impl Range {
     }
 }
 
+/// The network that an address shares with its neighbours, by its first address: /24 or /64.
+pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4((v4.to_bits() & 0xffff_ff00).into()),
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
+    }
+}
+
 /// An address as a word, for counting different ones.
 pub(crate) fn word(address: IpAddr) -> u64 {
     match address {

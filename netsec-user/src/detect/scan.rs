@@ -13,13 +13,16 @@ use self::targets::Targets;
 use super::Context;
 use super::bounded::Bounded;
 use super::flood::Floods;
-use super::network::word;
+use super::network::{neighbourhood, word};
 use super::sighting::Sighting;
 use crate::connection::{Activity, KeyHash, Outcome};
 use crate::time::TimeSpan;
 
 /// Sources of campaigns that are kept, to see that one of them goes through many hosts or ports.
 const SOURCES_MAX: usize = 1024;
+
+/// The share of kept pairs that is kept by network.
+const NEAR_SHARE: usize = 4;
 
 /// What was tried, by whom.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Scans {
     vertical: Bounded<(IpAddr, IpAddr, u8), Targets>,
     /// Hosts, by source, protocol and port (or ICMP type).
     horizontal: Bounded<(IpAddr, u8, u16), Targets>,
+    /// The same within one network: what fails there is not outweighed by what succeeds elsewhere.
+    near: Bounded<(IpAddr, u8, u16, IpAddr), Targets>,
     /// What became larger since the last look.
     grown: IndexSet<Grown>,
     /// What scanners scan: hosts of vertical and ports of horizontal scans.
@@ -45,6 +50,7 @@ enum Way {
 enum Grown {
     Vertical(IpAddr, IpAddr, u8),
     Horizontal(IpAddr, u8, u16),
+    Near(IpAddr, u8, u16, IpAddr),
 }
 
 impl Scans {
@@ -52,13 +58,14 @@ impl Scans {
         Self {
             vertical: Bounded::new(max, hash),
             horizontal: Bounded::new(max, hash),
+            near: Bounded::new(max / NEAR_SHARE, hash),
             grown: IndexSet::new(),
             sources: Bounded::new(SOURCES_MAX, hash),
         }
     }
 
     pub(super) const fn evicted(&self) -> u64 {
-        self.vertical.evicted() + self.horizontal.evicted()
+        self.vertical.evicted() + self.horizontal.evicted() + self.near.evicted()
     }
 
     pub(super) fn activity(&mut self, activity: &Activity, context: Context<'_>, floods: &Floods) {
@@ -86,6 +93,7 @@ impl Scans {
             time: connection.start,
             technique: probe.technique,
             outcome: activity.outcome,
+            open: activity.outcome == Some(Outcome::Empty) && activity.is_handshake(),
             proof: activity.is_proven().then_some(*key),
             packets: connection.originator.packets,
         };
@@ -101,6 +109,10 @@ impl Scans {
                 hosts.add(word(host), host, &seen, windows);
                 if hosts.within(scan.slow_window, connection.start) >= scan.hosts {
                     self.grown.insert(Grown::Horizontal(source, protocol, port));
+                }
+                // Without a success there is nothing that hides the scan, and a forged flood no room to take.
+                if hosts.successes > 0 {
+                    self.add_near((source, protocol, port), host, &seen, context);
                 }
             }
             Target::Protocol(protocol) => {
@@ -120,18 +132,40 @@ impl Scans {
         }
     }
 
-    /// A conversation speaks for a host that was under suspicion.
+    fn add_near(
+        &mut self,
+        (source, protocol, port): (IpAddr, u8, u16),
+        host: IpAddr,
+        seen: &targets::Seen,
+        context: Context<'_>,
+    ) {
+        let scan = &context.settings.scan;
+        let network = neighbourhood(host);
+        let new = || Targets::new(seen.time, host);
+        let near = self.near.entry((source, protocol, port, network), new);
+        near.add(word(host), host, seen, windows(context));
+        if near.within(scan.slow_window, seen.time) >= scan.hosts_medium {
+            self.grown
+                .insert(Grown::Near(source, protocol, port, network));
+        }
+    }
+
+    /// A conversation speaks for a host that was under suspicion: once for each port or host.
     fn succeed(&mut self, activity: &Activity, context: Context<'_>) {
         let time = activity.connection.start;
         let key = &activity.connection.key;
         let (source, protocol) = (key.source(), key.protocol());
-        let host = key.destination();
+        let (host, port) = (key.destination(), key.destination_port());
+        let windows = windows(context);
         if let Some(ports) = self.vertical.get_mut(&(source, host, protocol)) {
-            ports.succeed(time, windows(context));
+            ports.succeed(port.into(), time, windows);
         }
-        let port = key.destination_port();
         if let Some(hosts) = self.horizontal.get_mut(&(source, protocol, port)) {
-            hosts.succeed(time, windows(context));
+            hosts.succeed(word(host), time, windows);
+        }
+        let near = (source, protocol, port, neighbourhood(host));
+        if let Some(hosts) = self.near.get_mut(&near) {
+            hosts.succeed(word(host), time, windows);
         }
     }
 
@@ -150,6 +184,12 @@ impl Scans {
         if hosts.is_some_and(|hosts| hosts.prove(key, now, window)) {
             self.grown.insert(Grown::Horizontal(source, protocol, port));
         }
+        let network = neighbourhood(host);
+        let hosts = self.near.get_mut(&(source, protocol, port, network));
+        if hosts.is_some_and(|hosts| hosts.prove(key, now, window)) {
+            self.grown
+                .insert(Grown::Near(source, protocol, port, network));
+        }
     }
 
     pub(super) fn look(&mut self, context: Context<'_>, sightings: &mut Vec<Sighting>) {
@@ -160,6 +200,9 @@ impl Scans {
                 }
                 Grown::Horizontal(source, protocol, port) => {
                     self.horizontal_sighting((source, protocol, port), context)
+                }
+                Grown::Near(source, protocol, port, network) => {
+                    self.near_sighting((source, protocol, port, network), context)
                 }
             };
             sightings.extend(sighting);

@@ -107,10 +107,11 @@ impl History {
         let (protocol, port) = service(key);
         let word_of_service = u64::from(protocol) << 16 | u64::from(port);
         let window = index(now);
-        let is_new = self.pairs.get(&(source, host)).is_none();
-        let pair = self
-            .pairs
-            .entry((source, host), || Windows::new(start, now));
+        let mut is_new = false;
+        let pair = self.pairs.entry((source, host), || {
+            is_new = true;
+            Windows::new(start, now)
+        });
         pair.add(activity, None, word_of_service, window);
         let of_source = self.sources.entry(source, || Windows::new(start, now));
         of_source.add(activity, Some(word(host)), word_of_service, window);

@@ -20,8 +20,13 @@ const fn harmless(name: &'static str, worst: Severity, make: fn(&mut Traffic)) -
     Harmless { name, worst, make }
 }
 
-const HARMLESS: [Harmless; 12] = [
+const HARMLESS: [Harmless; 13] = [
     harmless("a proxy with many clients", Severity::Low, proxy),
+    harmless(
+        "a proxy that is asked for dead servers",
+        Severity::Low,
+        dead_servers,
+    ),
     harmless(
         "a browser that opens a hundred connections",
         Severity::Low,
@@ -110,6 +115,26 @@ fn proxy(traffic: &mut Traffic) {
                     answered: 1300,
                 },
             );
+        }
+    }
+}
+
+/// Twenty dead servers of one network are asked again and again, beside four hundred that answer.
+fn dead_servers(traffic: &mut Traffic) {
+    for n in 0..3000 {
+        let client = traffic.end([10, 9, 0, 1], own(n));
+        let seconds = f64::from(n) / 10.0;
+        if n.is_multiple_of(10) {
+            let dead = traffic.end([203, 0, 113, 1 + u8::try_from(n / 10 % 20).unwrap()], 443);
+            traffic.at(seconds, traffic.link.tcp(client, dead, SYN, 0));
+        } else {
+            let talk = Talk {
+                client,
+                server: outside(traffic, any(n, 400), 443),
+                sent: 300 + any(n, 700) as usize,
+                answered: 1300,
+            };
+            traffic.talk(seconds, talk);
         }
     }
 }

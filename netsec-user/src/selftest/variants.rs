@@ -6,7 +6,8 @@ mod attacks;
 
 use self::attacks::{
     ATTACKER, Answer, INSIDE, OUTSIDE, VICTIM, anybody, at, beacon, connect_scan, echoes, guesses,
-    horizontal, port, short_names, sweep, udp_scan, vertical,
+    horizontal, horizontal_by_proxy, port, short_names, sweep, udp_scan, vertical,
+    vertical_by_client,
 };
 use super::frame::Link;
 use super::traffic::Traffic;
@@ -57,7 +58,7 @@ const TO_MANY: (Option<[u8; 4]>, Option<[u8; 4]>) = (Some(ATTACKER), None);
 const FROM_MANY: (Option<[u8; 4]>, Option<[u8; 4]>) = (None, Some(VICTIM));
 const OUTWARD: (Option<[u8; 4]>, Option<[u8; 4]>) = (Some(INSIDE), Some(OUTSIDE));
 
-const VARIANTS: [Variant; 35] = [
+const VARIANTS: [Variant; 37] = [
     by(
         "a port a minute, refused",
         V4,
@@ -131,6 +132,12 @@ const VARIANTS: [Variant; 35] = [
             horizontal(t, 200, 0.01, 22);
         },
     ),
+    by("by a busy proxy", V4, Kind::ScanHorizontal, TO_MANY, |t| {
+        horizontal_by_proxy(t, 40, 5.0);
+    }),
+    by("by a busy client", V6, Kind::ScanVertical, ONE, |t| {
+        vertical_by_client(t, 40, 1.0);
+    }),
     by("SNMP by UDP", V4, Kind::ScanHorizontal, TO_MANY, |t| {
         for n in 1..=40 {
             let (from, to) = (t.end(ATTACKER, 40_000), t.end([192, 0, 2, n], 161));

@@ -32,6 +32,18 @@ pub enum TableError {
         /// The file.
         file: String,
     },
+    /// It is no text.
+    #[error(
+        "{file} is no text: there is a NUL byte at offset {offset}; what is read: delimited text, Zeek's \
+         logs, flow records of eve.json and of netsec -o jsonl, plain or gzip (UTF-16 first through \
+         `iconv -f UTF-16 -t UTF-8`)"
+    )]
+    NotText {
+        /// The file.
+        file: String,
+        /// Where, bytes from the beginning of what is unpacked.
+        offset: usize,
+    },
     /// A log that breaks off.
     #[error(transparent)]
     Log(#[from] LogError),

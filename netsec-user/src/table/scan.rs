@@ -67,7 +67,7 @@ pub struct Scanned {
 ///
 /// # Errors
 ///
-/// When the input cannot be read further, or `each` fails.
+/// When the input cannot be read further or is no text, or `each` fails.
 pub fn scan(
     input: &Input,
     each: impl FnMut(&[String], &StringRecord) -> io::Result<ControlFlow<()>>,
@@ -75,6 +75,13 @@ pub fn scan(
     let mut start = Vec::new();
     let read = input.reader()?.take(SNIFFED).read_to_end(&mut start);
     read.map_err(|source| input.failed(source))?;
+    // Read as text it would have rows, and scores that mean nothing.
+    if let Some(offset) = start.iter().position(|byte| *byte == 0) {
+        return Err(TableError::NotText {
+            file: input.name().to_owned(),
+            offset,
+        });
+    }
     match sniff(&start) {
         Form::Log => log(input, each),
         Form::Delimited { delimiter, header } => delimited(input, delimiter, header, each),

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use netsec_user::anomaly::ScoreError;
 use netsec_user::api::client::ClientError;
 use netsec_user::config::ConfigError;
 use netsec_user::doctor::Trouble;
@@ -11,6 +12,7 @@ use netsec_user::log::LogError;
 use netsec_user::replay::ReplayError;
 use netsec_user::selftest::SelfTestError;
 use netsec_user::source::kernel::KernelError;
+use netsec_user::table::TableError;
 
 /// Something failed that has no code of its own, or a capture ended early.
 const FAILED: u8 = 1;
@@ -131,6 +133,9 @@ fn kernel_error(error: &anyhow::Error) -> Option<&KernelError> {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     if let Some(LogError::Output(error)) = error.downcast_ref() {
+        return broken(error);
+    }
+    if let Some(ScoreError::Table(TableError::Output(error))) = error.downcast_ref() {
         return broken(error);
     }
     let output = match (error.downcast_ref(), error.downcast_ref()) {

@@ -60,6 +60,9 @@ impl ModelArgs {
             check_place(path)?;
         }
         let model = self.model.as_deref().map(Model::load).transpose()?;
+        if let Some(model) = &model {
+            warn_of_few_rows(model, settings.quantile);
+        }
         let sample = self.train_to.as_ref().map(|_| TrafficSample::default());
         let traffic = Traffic::new(settings, hash_keys, model, sample).map_err(|error| {
             let file = self
@@ -173,6 +176,18 @@ pub(crate) fn learn_captures(
         sample = traffic.and_then(Traffic::into_sample).unwrap_or_default();
     }
     learn(&sample, parameters, path)
+}
+
+/// A quantile that the connections learned from cannot tell.
+fn warn_of_few_rows(model: &Model, quantile: f64) {
+    let needed = (1.0 - quantile).recip();
+    let rows = model.rows as f64;
+    if rows < needed {
+        log::warn!(
+            "the model was learned from {rows} connections, and detect.anomaly.quantile is {quantile}: a single \
+             connection is reported only when it is stranger than all of them; learn from {needed:.0} or more"
+        );
+    }
 }
 
 /// The file as a capture; `None` when it is something else.

@@ -2,7 +2,7 @@
 
 mod form;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -12,6 +12,7 @@ use netsec_user::table::Input;
 
 use self::form::{Row, Rows, Summary};
 use crate::exit::UsageError;
+use crate::model::as_capture;
 use crate::train::{LearnArgs, threads};
 
 /// Rows of a table for people, unless told otherwise.
@@ -56,8 +57,22 @@ pub(crate) enum ScoreForm {
     Jsonl,
 }
 
+/// The table; of a capture the connections can be scored, but not the bytes.
+fn open_table(path: &Path) -> Result<Input> {
+    if as_capture(path)?.is_none() {
+        return Ok(Input::open(path)?);
+    }
+    let file = path.display();
+    let text = format!(
+        "{file} is a capture. Its connections as a table: netsec replay {file} --packets off -o jsonl \
+         | netsec score -. Against a model of ordinary traffic: netsec train ORDINARY.pcap -o MODEL, \
+         then netsec replay {file} --model MODEL"
+    );
+    Err(UsageError(text).into())
+}
+
 pub(crate) fn score_table(args: &ScoreArgs) -> Result<()> {
-    let input = Input::open(&args.file)?;
+    let input = open_table(&args.file)?;
     let model = match &args.model {
         Some(model) => Model::load(model)?,
         None => args.learn.learn(std::slice::from_ref(&input))?,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::super::bounded::Kept;
 use super::super::distinct::Distinct;
 use super::super::network::{Range, word};
@@ -10,6 +12,9 @@ use crate::time::WallTime;
 
 /// Heaviest peers that are followed.
 const HEAVY: usize = 8;
+
+/// Most hosts have one peer in a second: no allocation for those.
+type Heavy<K> = SmallVec<[(K, u64); 1]>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
@@ -26,8 +31,8 @@ pub(super) struct Tally {
     pub(super) last: WallTime,
     /// Space-saving (Metwally, Agrawal, El Abbadi 2005): the heaviest peers and at most how many
     /// packets each has.
-    heavy: Vec<(IpAddr, u64)>,
-    heavy_ports: Vec<(u16, u64)>,
+    heavy: Heavy<IpAddr>,
+    heavy_ports: Heavy<u16>,
 }
 
 impl Tally {
@@ -43,12 +48,13 @@ impl Tally {
             range: Range::new(counted.victim),
             first: counted.first,
             last: counted.last,
-            heavy: Vec::new(),
-            heavy_ports: Vec::new(),
+            heavy: Heavy::new(),
+            heavy_ports: Heavy::new(),
         }
     }
 
-    pub(super) fn add(&mut self, counted: &Counted, peer: IpAddr, host: IpAddr) {
+    /// Adds packets of a peer; `host` is the other end, when this is of the whole link.
+    pub(super) fn add(&mut self, counted: &Counted, peer: IpAddr, host: Option<IpAddr>) {
         self.completed += counted.completed;
         if counted.packets == 0 {
             return;
@@ -58,7 +64,9 @@ impl Tally {
         self.answered += u64::from(counted.answered);
         self.peers.insert(word(peer));
         self.ports.insert(counted.port.into());
-        self.hosts.insert(word(host));
+        if let Some(host) = host {
+            self.hosts.insert(word(host));
+        }
         self.range.add(counted.victim);
         self.first = self.first.min(counted.first);
         self.last = self.last.max(counted.last);
@@ -87,7 +95,7 @@ impl Tally {
 }
 
 /// Adds to a key's count, in the place of the lightest when there is no room.
-fn heavier<K: Copy + Ord>(heavy: &mut Vec<(K, u64)>, key: K, packets: u64) {
+fn heavier<K: Copy + Ord>(heavy: &mut Heavy<K>, key: K, packets: u64) {
     if let Some((_, count)) = heavy.iter_mut().find(|(known, _)| *known == key) {
         *count += packets;
     } else if heavy.len() < HEAVY {

@@ -48,8 +48,20 @@ impl Scans {
         } else {
             protocol_name(number)
         };
-        let message = format!("{} {word_of}{what} tried{}", size.count, size.rest(ports));
+        let open = ports.open();
+        let mut message = format!(
+            "{} {word_of}{what} tried{}",
+            size.count,
+            size.rest(ports, false)
+        );
         let name = if is_protocols { "protocols" } else { "ports" };
+        let mut evidence = size
+            .evidence(ports, name)
+            .list("sample", ports.sample(NAMED));
+        if !open.is_empty() {
+            message = format!("{message} ({})", open.join(", "));
+            evidence = evidence.list("open", open);
+        }
         let mut sighting = Sighting {
             kind: Kind::ScanVertical,
             severity,
@@ -60,9 +72,7 @@ impl Scans {
             start: ports.first,
             last: ports.last,
             window: size.window,
-            evidence: size
-                .evidence(ports, name)
-                .list("sample", ports.sample(NAMED)),
+            evidence,
             message,
         };
         let (hosts, victim) =
@@ -80,42 +90,16 @@ impl Scans {
         key: (IpAddr, u8, u16),
         context: Context<'_>,
     ) -> Option<Sighting> {
-        let (source, number, port) = key;
-        let scan = &context.settings.scan;
+        let (source, number, _) = key;
         let hosts = self.horizontal.get(&key)?;
-        let is_sweep = matches!(number, protocol::ICMP | protocol::ICMPV6);
-        let least = if is_sweep { scan.pings } else { scan.hosts };
-        let size = Size::of(hosts, least, scan.hosts_medium, context)?;
-        let what = if is_sweep {
-            "pinged".to_owned()
+        let scan = &context.settings.scan;
+        let least = if is_ping(number) {
+            scan.pings
         } else {
-            let service = names::service(number, port);
-            let name = service.map_or_else(String::new, |name| format!(" ({name})"));
-            format!("tried on {}port {port}{name}", protocol_name(number))
+            scan.hosts
         };
-        let mut severity = size.severity(scan.high);
-        if is_sweep && hosts.silent * 2 < hosts.probes {
-            // Who knows which hosts there are, as one that watches over them, is not looking for them.
-            severity = severity.min(Severity::Medium);
-        }
-        let mut sighting = Sighting {
-            kind: if is_sweep {
-                Kind::ScanSweep
-            } else {
-                Kind::ScanHorizontal
-            },
-            severity,
-            attacker: source.into(),
-            proven: hosts.proof.is_some(),
-            victim: hosts.hosts.party(),
-            service: Some((number, (!is_sweep).then_some(port))),
-            start: hosts.first,
-            last: hosts.last,
-            window: size.window,
-            evidence: size.evidence(hosts, "hosts"),
-            message: format!("{} hosts {what}{}", size.count, size.rest(hosts)),
-        };
-        if !is_sweep {
+        let mut sighting = horizontal(key, hosts, least, context)?;
+        if sighting.kind == Kind::ScanHorizontal {
             let low = match hosts.hosts.party() {
                 Party::Host(host) => host,
                 Party::Network(network) => network.network(),
@@ -129,6 +113,25 @@ impl Scans {
                 sighting.service = Some((number, None));
             }
         }
+        Some(sighting)
+    }
+
+    /// A horizontal scan of one network, by a source that is answered elsewhere, as a proxy is: only
+    /// when it is no scan on the whole.
+    pub(super) fn near_sighting(
+        &self,
+        key: (IpAddr, u8, u16, IpAddr),
+        context: Context<'_>,
+    ) -> Option<Sighting> {
+        let (source, number, port, _) = key;
+        let all = self.horizontal.get(&(source, number, port));
+        let scan = &context.settings.scan;
+        if all.is_some_and(|all| Size::of(all, scan.hosts, scan.hosts_medium, context).is_some()) {
+            return None;
+        }
+        let near = self.near.get(&key)?;
+        let mut sighting = horizontal((source, number, port), near, scan.hosts_medium, context)?;
+        sighting.message.push_str(", in one network");
         Some(sighting)
     }
 
@@ -151,12 +154,54 @@ impl Scans {
             time: sighting.last,
             technique: Technique::Syn,
             outcome: None,
+            open: false,
             proof: None,
             packets: 0,
         };
         scans.add(target, host, &seen, windows);
         (scans.count(), scans.hosts.party())
     }
+}
+
+/// Hosts that were tried on one port, or pinged.
+fn horizontal(
+    (source, number, port): (IpAddr, u8, u16),
+    hosts: &Targets,
+    least: usize,
+    context: Context<'_>,
+) -> Option<Sighting> {
+    let scan = &context.settings.scan;
+    let is_sweep = is_ping(number);
+    let size = Size::of(hosts, least, scan.hosts_medium, context)?;
+    let what = if is_sweep {
+        "pinged".to_owned()
+    } else {
+        let service = names::service(number, port);
+        let name = service.map_or_else(String::new, |name| format!(" ({name})"));
+        format!("tried on {}port {port}{name}", protocol_name(number))
+    };
+    let mut severity = size.severity(scan.high);
+    if is_sweep && hosts.silent * 2 < hosts.probes {
+        // Who knows which hosts there are, as one that watches over them, is not looking for them.
+        severity = severity.min(Severity::Medium);
+    }
+    Some(Sighting {
+        kind: if is_sweep {
+            Kind::ScanSweep
+        } else {
+            Kind::ScanHorizontal
+        },
+        severity,
+        attacker: source.into(),
+        proven: hosts.proof.is_some(),
+        victim: hosts.hosts.party(),
+        service: Some((number, (!is_sweep).then_some(port))),
+        start: hosts.first,
+        last: hosts.last,
+        window: size.window,
+        evidence: size.evidence(hosts, "hosts"),
+        message: format!("{} hosts {what}{}", size.count, size.rest(hosts, is_sweep)),
+    })
 }
 
 /// How large a scan is.
@@ -169,16 +214,17 @@ struct Size {
 }
 
 impl Size {
-    /// The size, when it is one to speak of. Targets count only when at least half of what the source
-    /// does there fails, and few only when most of it does; many in a day count like many in the
-    /// window.
+    /// The size, when it is one to speak of. Targets count only when at least half of those that the
+    /// source tries there fail, as in the random walk of Jung, Paxson, Berger and Balakrishnan (2004),
+    /// and few only when most do; many in a day count like many in the window.
     fn of(targets: &Targets, least: usize, medium: usize, context: Context<'_>) -> Option<Self> {
         let scan = &context.settings.scan;
         let fast = targets.within(scan.window, targets.last);
         let slow = targets.within(scan.slow_window, targets.last);
         let [failing, failing_slowly] = targets.is_failing();
         let medium = fast >= medium && failing || slow >= medium && failing_slowly;
-        let mostly_failing = targets.successes.saturating_mul(2) <= fast as u64;
+        let [answered, _] = targets.answered();
+        let mostly_failing = answered.saturating_mul(2) <= fast as u64;
         (medium || fast >= least && mostly_failing).then(|| Self {
             count: targets.count(),
             medium,
@@ -200,19 +246,26 @@ impl Size {
         }
     }
 
-    /// ` in 1.2s, SYN: 990 refused, 0 silent`.
+    /// ` in 1.2s, SYN: 990 refused, 0 silent, 2 open`; of pings ` in 1.2s, ICMP echo: 9 silent`.
     #[expect(
         clippy::unused_self,
         reason = "reads as one sentence with its neighbours"
     )]
-    fn rest(self, targets: &Targets) -> String {
+    fn rest(self, targets: &Targets, is_ping: bool) -> String {
         let span = crate::time::Span(targets.last.since(targets.first));
-        format!(
-            " in {span}, {}: {} refused, {} silent",
-            targets.techniques().join(" and "),
-            targets.refused,
-            targets.silent
-        )
+        let silent = targets.silent;
+        let came = if is_ping {
+            // Whether the last ones are answered is not known yet.
+            format!("{silent} silent")
+        } else {
+            format!("{} refused, {silent} silent", targets.refused)
+        };
+        let open = match targets.accepted {
+            0 => String::new(),
+            accepted => format!(", {accepted} open"),
+        };
+        let techniques = targets.techniques().join(" and ");
+        format!(" in {span}, {techniques}: {came}{open}")
     }
 
     fn evidence(self, targets: &Targets, name: &'static str) -> Evidence {
@@ -225,6 +278,7 @@ impl Size {
             .count("packets", targets.packets)
             .count("refused", targets.refused)
             .count("silent", targets.silent)
+            .count("accepted", targets.accepted)
             .count("answered", targets.successes);
         match targets.handshake() {
             Some(handshake) => evidence.text("handshake", &handshake),
@@ -235,6 +289,10 @@ impl Size {
 
 fn seconds(first: WallTime, last: WallTime) -> f64 {
     last.since(first).as_secs_f64()
+}
+
+const fn is_ping(number: u8) -> bool {
+    matches!(number, protocol::ICMP | protocol::ICMPV6)
 }
 
 /// `TCP `.

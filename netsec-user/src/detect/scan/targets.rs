@@ -14,12 +14,17 @@ use crate::time::{TimeSpan, WallTime};
 /// Targets whose times are kept: more than the limits for slow scans.
 const RECENT: usize = 128;
 
+/// Open targets that are remembered.
+const OPEN: usize = 16;
+
 /// One probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) time: WallTime,
     pub(super) technique: Technique,
     pub(super) outcome: Option<Outcome>,
+    /// The port accepted the connection.
+    pub(super) open: bool,
     /// The connection, if it shows that the source is no forgery.
     pub(super) proof: Option<FlowKey>,
     pub(super) packets: u64,
@@ -36,6 +41,9 @@ pub(super) struct Targets {
     pub(super) packets: u64,
     pub(super) refused: u64,
     pub(super) silent: u64,
+    /// Probes that were accepted, and the first targets that accepted one.
+    pub(super) accepted: u64,
+    open: Vec<u64>,
     pub(super) successes: u64,
     /// What came of connections in about the window, and in about the one for slow scans.
     shares: [Share; 2],
@@ -57,8 +65,10 @@ impl Targets {
             packets: 0,
             refused: 0,
             silent: 0,
+            accepted: 0,
+            open: Vec::new(),
             successes: 0,
-            shares: [Share::new(time); 2],
+            shares: [Share::new(time), Share::new(time)],
             proof: None,
             techniques: 0,
         }
@@ -87,11 +97,17 @@ impl Targets {
         self.probes += 1;
         for (share, window) in self.shares.iter_mut().zip(windows) {
             share.turn(seen.time, window);
-            share.tried += 1;
+            share.all.insert(target);
         }
         self.packets += seen.packets;
         self.refused += u64::from(seen.outcome == Some(Outcome::Refused));
         self.silent += u64::from(seen.outcome == Some(Outcome::Silent));
+        if seen.open {
+            self.accepted += 1;
+            if self.open.len() < OPEN && !self.open.contains(&target) {
+                self.open.push(target);
+            }
+        }
         self.proof = self.proof.or(seen.proof);
         let at = Technique::ALL
             .iter()
@@ -118,18 +134,26 @@ impl Targets {
     }
 
     /// Adds a connection that was none.
-    pub(super) fn succeed(&mut self, time: WallTime, windows: [TimeSpan; 2]) {
+    pub(super) fn succeed(&mut self, target: u64, time: WallTime, windows: [TimeSpan; 2]) {
         self.successes += 1;
         for (share, window) in self.shares.iter_mut().zip(windows) {
             share.turn(time, window);
-            share.succeeded += 1;
+            share.all.insert(target);
+            share.succeeded.insert(target);
         }
     }
 
-    /// Whether at least half of what the source does here fails, in the window and in the one for
-    /// slow scans.
+    /// Whether at least half of the targets that the source tries here fail, in the window and in the
+    /// one for slow scans.
     pub(super) fn is_failing(&self) -> [bool; 2] {
-        self.shares.map(|share| share.tried >= share.succeeded)
+        let [fast, slow] = &self.shares;
+        [fast, slow].map(|share| share.failed() >= share.answered())
+    }
+
+    /// Different targets that answered, in the window and in the one for slow scans.
+    pub(super) fn answered(&self) -> [u64; 2] {
+        let [fast, slow] = &self.shares;
+        [fast, slow].map(Share::answered)
     }
 
     /// Different targets in a window that ends now, up to [`RECENT`].
@@ -153,6 +177,13 @@ impl Targets {
         targets.iter().map(u64::to_string).collect()
     }
 
+    /// The first targets that were found open, as numbers, the lowest first.
+    pub(super) fn open(&self) -> Vec<String> {
+        let mut open = self.open.clone();
+        open.sort_unstable();
+        open.iter().map(u64::to_string).collect()
+    }
+
     pub(super) fn techniques(&self) -> Vec<&'static str> {
         let all = Technique::ALL.iter().enumerate();
         all.filter(|(at, _)| self.techniques & 1 << at != 0)
@@ -161,30 +192,46 @@ impl Targets {
     }
 }
 
-/// Probes and conversations, where those of windows gone by count half as much with each: so a proxy
-/// that fails now and then is no scanner, and one that was busy yesterday may become one.
-#[derive(Clone, Copy, Debug)]
+/// Different targets that failed and that answered, where those of windows gone by count half as much
+/// with each: so a proxy that fails now and then is no scanner, and one that was busy yesterday may
+/// become one. Each target counts once, however often it is asked, and has answered if it ever did: a
+/// thousand pages from one server do not speak for the ports that are tried meanwhile.
+#[derive(Clone, Debug)]
 struct Share {
     since: WallTime,
-    tried: u64,
-    succeeded: u64,
+    all: Distinct,
+    succeeded: Distinct,
+    /// Failed and answered in the windows gone by.
+    before: (u64, u64),
 }
 
 impl Share {
-    const fn new(since: WallTime) -> Self {
+    fn new(since: WallTime) -> Self {
         Self {
             since,
-            tried: 0,
-            succeeded: 0,
+            all: Distinct::default(),
+            succeeded: Distinct::default(),
+            before: (0, 0),
         }
+    }
+
+    fn failed(&self) -> u64 {
+        let failed = self.all.count().saturating_sub(self.succeeded.count());
+        self.before.0 + failed
+    }
+
+    fn answered(&self) -> u64 {
+        self.before.1 + self.succeeded.count()
     }
 
     fn turn(&mut self, now: WallTime, window: TimeSpan) {
         let windows = now.ns_since(self.since) / window.as_ns().max(1);
         if let Ok(windows @ 1..) = u32::try_from(windows) {
+            let halved = |count: u64| count.checked_shr(windows).unwrap_or(0);
+            self.before = (halved(self.failed()), halved(self.answered()));
+            self.all = Distinct::default();
+            self.succeeded = Distinct::default();
             self.since = now;
-            self.tried = self.tried.checked_shr(windows).unwrap_or(0);
-            self.succeeded = self.succeeded.checked_shr(windows).unwrap_or(0);
         }
     }
 }

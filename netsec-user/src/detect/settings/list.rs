@@ -7,7 +7,7 @@ section! {
     /// Section `[detect.scan]`: ports, hosts and protocols that are tried without success.
     Scan {
         /// Ports of one host that are a vertical scan.
-        ports: usize = 5, "Slips, minimum_dports_to_set_evidence";
+        ports: usize = 5, "Slips, minimum_dports_to_set_evidence (has to be exceeded there)";
         /// Hosts on one port that are a horizontal scan.
         hosts: usize = 5, "Slips, minimum_dstips_to_set_evidence";
         /// Hosts pinged that are a sweep.
@@ -37,7 +37,7 @@ section! {
         /// Share of a second's new connections towards the host that is left incomplete.
         syn_incomplete: f64 = 0.5, "ours: a busy server completes nearly all";
         /// UDP packets a second towards or from one host.
-        udp_pps: u64 = 100_000, "FastNetMon Advanced, threshold_udp_pps";
+        udp_pps: u64 = 100_000, "FastNetMon, threshold_udp_pps";
         /// UDP packets a second that nobody answers.
         udp_unanswered_pps: u64 = 2000, "FortiGate DoS policy, udp_flood";
         /// ICMP packets a second towards or from one host.
@@ -65,7 +65,7 @@ section! {
     /// Section `[detect.bruteforce]`: short connections that are alike, one after the other.
     Bruteforce {
         /// Attempts on SSH.
-        ssh: usize = 20, "Slips, modules/flowalerts/ssh.py, pw_guessing_threshold: 20 failed logins";
+        ssh: usize = 20, "between Slips, ssh_attempt_threshold (9), and Zeek, SSH::password_guesses_limit (30)";
         /// Time in which they are counted.
         ssh_window: TimeSpan = TimeSpan::from_secs(1800), "Zeek, SSH::guessing_timeout";
         /// Attempts on FTP and other services where people sign on.
@@ -212,6 +212,12 @@ section! {
     Anomaly {
         /// Share of the training connections that one has to be stranger than.
         quantile: f64 = 0.999, "ours: one connection in a thousand of ordinary traffic";
+        /// Connections of a source in five minutes that are strange together when many of them exceed `crowd_quantile`.
+        crowd: u64 = 100, "ours: half of a hundred beyond the 95 % quantile is no chance";
+        /// Share of the training connections that each of these is stranger than.
+        crowd_quantile: f64 = 0.95, "ours: one ordinary connection in twenty";
+        /// Share of the source's connections that has to exceed it.
+        crowd_share: f64 = 0.5, "ours: ten times what is ordinary";
         /// Most hosts whose windows are kept for features.
         hosts_max: usize = 16_384, "ours: 35 MB at most";
         /// Most pairs that are kept for features: of hosts, of host and network, of host and service.

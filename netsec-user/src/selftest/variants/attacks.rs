@@ -83,6 +83,36 @@ pub(super) fn horizontal(traffic: &mut Traffic, hosts: u8, every: f64, port: u16
     }
 }
 
+/// While the same host talks to others, as a proxy does: to two hundred on the same port.
+pub(super) fn horizontal_by_proxy(traffic: &mut Traffic, hosts: u8, every: f64) {
+    horizontal(traffic, hosts, every, 443);
+    for n in 0..800 {
+        let client = at(traffic.link, ATTACKER, port(n));
+        let server = anybody(traffic.link, n % 200, 443);
+        talk(traffic, f64::from(n) / 4.0, client, server);
+    }
+}
+
+/// While the same host uses the one port that is open, and often.
+pub(super) fn vertical_by_client(traffic: &mut Traffic, ports: u16, every: f64) {
+    vertical(traffic, ports, every, SYN, Answer::Refused);
+    for n in 0..400 {
+        let client = at(traffic.link, ATTACKER, port(n));
+        let server = at(traffic.link, VICTIM, 8443);
+        talk(traffic, f64::from(n) / 10.0, client, server);
+    }
+}
+
+fn talk(traffic: &mut Traffic, seconds: f64, client: SocketAddr, server: SocketAddr) {
+    let talk = Talk {
+        client,
+        server,
+        sent: 400,
+        answered: 1300,
+    };
+    traffic.talk(seconds, talk);
+}
+
 pub(super) fn sweep(traffic: &mut Traffic, hosts: u8, every: f64) {
     let link = traffic.link;
     for n in 1..=hosts {

@@ -91,6 +91,38 @@ impl Row {
         }
     }
 
+    /// Who spoke to whom, where the columns say so: `tcp 10.0.0.1:51000 > 10.0.0.2:443  `.
+    fn ends(&self) -> String {
+        let cell = |names: &[&str]| {
+            let named = |column: &String| names.contains(&column.as_str());
+            let at = self.columns.iter().position(named)?;
+            self.cells.get(at).filter(|cell| !cell.is_empty())
+        };
+        let end = |address: &[&str], port: &[&str]| {
+            let address = cell(address)?;
+            let port = cell(port).map_or_else(String::new, |port| format!(":{port}"));
+            Some(if address.contains(':') && !port.is_empty() {
+                format!("[{address}]{port}")
+            } else {
+                format!("{address}{port}")
+            })
+        };
+        let from = end(&["id.orig_h", "src_ip"], &["id.orig_p", "src_port"]);
+        let to = end(
+            &["id.resp_h", "dest_ip", "dst_ip"],
+            &["id.resp_p", "dest_port", "dst_port"],
+        );
+        let protocol = cell(&["proto", "protocol"])
+            .unwrap_or_default()
+            .to_lowercase();
+        match (from, to) {
+            (Some(from), Some(to)) => format!("{protocol} {from} > {to}  ")
+                .trim_start()
+                .to_owned(),
+            _ => String::new(),
+        }
+    }
+
     fn reason(&self) -> String {
         if self.reasons.is_empty() {
             return String::new();
@@ -170,10 +202,10 @@ impl Writer {
             Self::Table(out) => {
                 let mark = if row.anomaly { '!' } else { ' ' };
                 let quantile = 100.0 * row.quantile;
-                let (number, reason) = (row.number, row.reason());
+                let (number, ends, reason) = (row.number, row.ends(), row.reason());
                 writeln!(
                     out,
-                    "{mark} row {number:<8} higher than {quantile:.2} %  {reason}"
+                    "{mark} row {number:<8} higher than {quantile:.2} %  {ends}{reason}"
                 )
             }
             Self::Csv(out, headed) => {
@@ -207,11 +239,13 @@ impl Writer {
                     summary.anomalies, summary.rows, summary.threshold, summary.contamination
                 )?;
                 if let (Some(auc), Some(average)) = (summary.roc_auc, summary.average_precision) {
-                    let precision = summary.precision_at_contamination.unwrap_or(f64::NAN);
-                    writeln!(
-                        out,
-                        "ROC-AUC {auc:.4}, average precision {average:.4}, precision at the contamination {precision:.4}"
-                    )?;
+                    write!(out, "ROC-AUC {auc:.4}, average precision {average:.4}")?;
+                    // In a table this short the contamination may be less than a row.
+                    let precision = summary.precision_at_contamination;
+                    if let Some(precision) = precision.filter(|precision| precision.is_finite()) {
+                        write!(out, ", precision at the contamination {precision:.4}")?;
+                    }
+                    writeln!(out)?;
                 }
                 out.flush()
             }
