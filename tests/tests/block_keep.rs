@@ -19,6 +19,8 @@ use netsec_tests::running::Running;
 use netsec_user::block::{Enforcer as _, KernelEnforcer};
 use netsec_user::source::kernel::BlockMaps;
 use nix::sys::signal::Signal;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 use tempfile::TempDir;
 
 /// The left end's addresses: one that gets blocked, one that never is.
@@ -305,6 +307,8 @@ fn an_upgrade_under_a_flood_leaks_and_loses_nothing() {
     bench.done("block add 10.9.0.1 --for 1h").unwrap();
     let bind = || Ok(UdpSocket::bind("10.9.0.2:7000")?);
     let server = bench.pair.right.run(bind).unwrap();
+    // Room for all that arrives: a reader that is kept waiting must not look like a filter that loses.
+    setsockopt(&server, RcvBufForce, &(64 << 20)).unwrap();
     let (stop, is_over) = (&AtomicBool::new(false), &AtomicBool::new(false));
     thread::scope(|scope| {
         let counter = scope.spawn(|| arrivals(&server, is_over));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use netsec_common::block::{Action, BlockKey, List, Mode, Narrowing};
 use netsec_tests::kernel;
-use netsec_tests::netns::Pair;
+use netsec_tests::netns::{Pair, wait_for};
 use netsec_tests::wire::{FrameSocket, Udp};
 use netsec_user::block::{Block, Enforcer as _, Inserted, KernelEnforcer};
 use netsec_user::hook::HookId;
@@ -119,5 +119,7 @@ fn holds_and_is_taken_over(
     folder.clear().unwrap();
     drop((attachment, engine, enforcer));
     assert!(BlockMaps::open(path).unwrap().is_none());
-    assert_eq!(kernel::interface(Pair::RIGHT).unwrap().xdp, None);
+    // The kernel lets go of what was pinned a grace period after the pin is gone.
+    let is_free = || Ok(kernel::interface(Pair::RIGHT)?.xdp.is_none());
+    wait_for("the interface to be free", is_free).unwrap();
 }

@@ -35,13 +35,15 @@ const KERNELS: [Kernel; 3] = [
 ];
 
 /// Test programs of netsec-tests that need a kernel and nothing else.
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 8] = [
     "verdicts",
     "flow_records",
     "egress",
     "live",
     "block_verdicts",
     "block_terms",
+    "block_kept",
+    "inner",
 ];
 
 /// Seconds for one boot with all its tests: 300 on an idle machine; two at a time beside compilers took more

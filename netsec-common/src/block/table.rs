@@ -222,6 +222,10 @@ impl BlockMemory<'_> {
 
     fn place(&self, home: &Home, address: [u64; 2], key: KeyBits) -> Option<Place<'_>> {
         let holds = |word: u64| {
+            // Before the entry itself, which is a line of memory of its own.
+            if word >> 32 != home.fingerprint >> 32 {
+                return None;
+            }
             let index = index_of(word)?;
             let slot = self.slot(index)?;
             let is_it = slot.address_words() == address && KeyWord(slot.key.load()).key() == key;

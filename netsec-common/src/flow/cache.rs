@@ -228,7 +228,8 @@ impl<T: FlowTable> Home<'_, T> {
             tcp_flags: counts.tcp_flags,
             reason: reason as u8,
             first_tcp_flags: counts.first_tcp_flags,
-            reserved: [0; 3],
+            reserved: 0,
+            reserved_high: 0,
         };
         let (packets, bytes) = match self.table.export(&record) {
             Delivery::Sent => (Counter::ExportedPackets, Counter::ExportedBytes),

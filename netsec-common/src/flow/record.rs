@@ -55,8 +55,10 @@ pub struct FlowRecord {
     pub reason: u8,
     /// TCP flags of the packet that opened the slot.
     pub first_tcp_flags: u8,
+    /// Zero. Three bytes in one field would be a call of `memset`: a frame more on the stack of 512 bytes.
+    pub reserved: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved_high: u16,
 }
 
 const _: () = assert!(size_of::<FlowRecord>() == 80);
@@ -90,7 +92,8 @@ impl FlowRecord {
             tcp_flags,
             reason,
             first_tcp_flags,
-            reserved: [0; 3],
+            reserved: 0,
+            reserved_high: 0,
         })
     }
 }
@@ -133,7 +136,8 @@ mod tests {
             tcp_flags: 0x1b,
             reason: EndReason::Idle as u8,
             first_tcp_flags: 0x02,
-            reserved: [0; 3],
+            reserved: 0,
+            reserved_high: 0,
         }
     }
 
@@ -147,7 +151,8 @@ mod tests {
         }
         bytes.extend(record.generation.to_ne_bytes());
         bytes.extend([record.tcp_flags, record.reason, record.first_tcp_flags]);
-        bytes.extend(record.reserved);
+        bytes.push(record.reserved);
+        bytes.extend(record.reserved_high.to_ne_bytes());
         bytes
     }
 

@@ -80,9 +80,13 @@ impl Gathered {
 fn sshd_sockets() -> Vec<u64> {
     let mut inodes = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = process.file_name();
+        let is_process = name
+            .as_encoded_bytes()
+            .first()
+            .is_some_and(u8::is_ascii_digit);
         let path = process.path();
-        let name = fs::read_to_string(path.join("comm")).unwrap_or_default();
-        if name.starts_with("sshd") {
+        if is_process && fs::read(path.join("comm")).is_ok_and(|name| name.starts_with(b"sshd")) {
             inodes.extend(sockets_of(&path));
         }
     }

@@ -190,7 +190,8 @@ fn the_way_whose_last_packet_is_oldest_is_evicted() {
         tcp_flags: 0,
         reason: EndReason::Evicted as u8,
         first_tcp_flags: 0,
-        reserved: [0; 3],
+        reserved: 0,
+        reserved_high: 0,
     };
     assert_eq!(bench.records(), [expected]);
     let successor = bench.slot(2).unwrap();

@@ -19,8 +19,9 @@ const SLICE: usize = 20_000;
 /// takes less than a tenth of a second. In the kernel they end in time all the same.
 const ENDING: usize = 50_000;
 
-/// Entries of the table looked at in a second for whether anybody wants them: a few milliseconds.
-const SWEPT: u32 = 50_000;
+/// Entries of the table looked at in a second for whether anybody wants them: half a microsecond each, as each is a
+/// line of memory of its own, and so is what is known of it.
+const SWEPT: u32 = 20_000;
 
 /// Ends are kept in ticks of the kernel's clock in the table.
 const TOLERANCE: Duration = Duration::from_secs(1);

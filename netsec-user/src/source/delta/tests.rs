@@ -210,7 +210,8 @@ fn a_record_read_before_its_slot_changes_is_delivered_once() {
         tcp_flags: 0,
         reason: EndReason::Evicted as u8,
         first_tcp_flags: 0,
-        reserved: [0; 3],
+        reserved: 0,
+        reserved_high: 0,
     };
     let changes = &mut bench.changes;
     bench
