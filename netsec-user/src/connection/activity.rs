@@ -47,7 +47,7 @@ pub enum Outcome {
     Refused,
     /// Nobody answered within [`ANSWER_TIME`].
     Silent,
-    /// There are answers only, to nothing that was seen.
+    /// There are answers only, to nothing that was seen within [`ANSWER_TIME`].
     Unasked,
 }
 
@@ -95,10 +95,11 @@ pub(super) fn outcome(connection: &Connection, is_over: bool, now: WallTime) -> 
         responder,
         ..
     } = connection;
-    if originator.packets == 0 {
-        return Some(Outcome::Unasked);
-    }
     let waited = is_over || now.since(connection.start) >= ANSWER_TIME;
+    if originator.packets == 0 {
+        // What was asked may be in a flow table that is read later than that of the answer.
+        return waited.then_some(Outcome::Unasked);
+    }
     if connection.key.protocol() != protocol::TCP {
         return match responder.packets {
             0 => waited.then_some(Outcome::Silent),
@@ -185,7 +186,8 @@ mod tests {
         let talk = tcp(side(5, SYN | ACK | PSH), side(4, SYN | ACK | PSH | FIN));
         assert_eq!(after(&talk, 0), Some(Outcome::Conversation));
         let backscatter = tcp(side(0, 0), side(1, SYN | ACK));
-        assert_eq!(after(&backscatter, 0), Some(Outcome::Unasked));
+        assert_eq!(after(&backscatter, 2), None, "the question may come yet");
+        assert_eq!(after(&backscatter, 3), Some(Outcome::Unasked));
     }
 
     #[test]

@@ -25,21 +25,51 @@ pub(crate) enum Distinct {
 impl Distinct {
     /// Adds a value; whether it may be a new one.
     pub(crate) fn insert(&mut self, value: u64) {
-        let hash = mix(0x5eed, value);
+        self.insert_hash(mix(0x5eed, value));
+    }
+
+    /// Adds all values of another count.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        match other {
+            Self::None => {}
+            Self::One(hash) => self.insert_hash(*hash),
+            Self::Few(hashes) => hashes.iter().for_each(|hash| self.insert_hash(*hash)),
+            Self::Many(others) => {
+                for (own, other) in self.registers().iter_mut().zip(others) {
+                    *own = (*own).max(*other);
+                }
+            }
+        }
+    }
+
+    fn insert_hash(&mut self, hash: u64) {
         match self {
             Self::None => *self = Self::One(hash),
             Self::One(known) if *known == hash => {}
             Self::One(known) => *self = Self::Few(vec![*known, hash]),
             Self::Few(hashes) if hashes.contains(&hash) => {}
             Self::Few(hashes) if hashes.len() < EXACT => hashes.push(hash),
-            Self::Few(hashes) => {
-                let mut registers = vec![0; 1 << BITS].into_boxed_slice();
-                for hash in hashes.iter().chain([&hash]) {
-                    raise(&mut registers, *hash);
-                }
-                *self = Self::Many(registers);
+            Self::Few(_) | Self::Many(_) => raise(self.registers(), hash),
+        }
+    }
+
+    /// The registers of the estimate, made of the exact values when there are none.
+    fn registers(&mut self) -> &mut [u8] {
+        let hashes = match self {
+            Self::Many(_) | Self::None => Vec::new(),
+            Self::One(hash) => vec![*hash],
+            Self::Few(hashes) => std::mem::take(hashes),
+        };
+        if !matches!(self, Self::Many(_)) {
+            let mut registers = vec![0; 1 << BITS].into_boxed_slice();
+            for hash in hashes {
+                raise(&mut registers, hash);
             }
-            Self::Many(registers) => raise(registers, hash),
+            *self = Self::Many(registers);
+        }
+        match self {
+            Self::Many(registers) => registers,
+            Self::None | Self::One(_) | Self::Few(_) => &mut [],
         }
     }
 
@@ -97,6 +127,27 @@ mod tests {
     fn few_are_exact_and_repeats_do_not_count() {
         for n in 0..=32 {
             assert_eq!(counted((0..n).chain(0..n)), n);
+        }
+    }
+
+    #[test]
+    fn counts_that_are_merged_count_what_is_in_either() {
+        for (n, m) in [
+            (0, 1),
+            (1, 0),
+            (1, 1),
+            (20, 9),
+            (20, 20),
+            (40, 5),
+            (5, 40),
+            (900, 700),
+        ] {
+            let (mut one, mut other) = (Distinct::default(), Distinct::default());
+            (0..n).for_each(|value| one.insert(value));
+            (n / 2..n / 2 + m).for_each(|value| other.insert(value));
+            one.merge(&other);
+            let both = (0..n).chain(n / 2..n / 2 + m);
+            assert_eq!(one.count(), counted(both), "{n} and {m}");
         }
     }
 

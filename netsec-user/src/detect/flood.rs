@@ -1,6 +1,7 @@
-//! Floods: packets by their number in each second, towards and from each host.
+//! Floods: packets by their number in each second, towards and from each host, and towards networks.
 
 mod class;
+mod network;
 mod report;
 mod tally;
 
@@ -13,6 +14,7 @@ use self::class::{Class, Counted, classify};
 use self::tally::Tally;
 use super::Context;
 use super::bounded::Bounded;
+use super::network::neighbourhood;
 use super::sighting::Sighting;
 use crate::connection::{ANSWER_TIME, Activity, KeyHash};
 use crate::finding::Party;
@@ -67,7 +69,8 @@ impl Floods {
         self.towards
             .entry((victim, class), new)
             .add(&counted, attacker, None);
-        if matches!(class, Class::Udp | Class::UdpUnanswered | Class::Icmp) {
+        let acts = matches!(class, Class::Udp | Class::UdpUnanswered | Class::Icmp);
+        if acts && !counted.is_reply {
             self.from
                 .entry((attacker, class), new)
                 .add(&counted, victim, None);
@@ -95,6 +98,10 @@ impl Floods {
         for ((host, class), tally) in self.from.iter() {
             sightings.extend(report::from(*host, *class, tally, context));
         }
+        let reported = sightings.iter().skip(before);
+        let reported =
+            reported.filter_map(|told| Some((told.kind, neighbourhood(told.victim.host()?))));
+        sightings.extend(network::look(&self.towards, &reported.collect(), context));
         if let Some(link) = self.link.take().filter(|_| sightings.len() == before) {
             sightings.extend(report::link(&link, context));
         }

@@ -30,6 +30,11 @@ impl Range {
         self.high = self.high.max(address);
     }
 
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.add(other.low);
+        self.add(other.high);
+    }
+
     /// Bits that all of them have in common.
     pub(super) fn prefix_bits(&self) -> u8 {
         let bits = match (self.low, self.high) {

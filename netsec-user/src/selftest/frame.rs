@@ -82,6 +82,17 @@ impl Link {
         self.packet(from, to, IPV6_FRAGMENT, &payload)
     }
 
+    /// The first packet of an SCTP association: INIT with its fixed part (RFC 9260, 3.3.2).
+    #[cfg(test)]
+    pub(super) fn sctp_init(self, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
+        let mut packet = ports(from, to);
+        packet.extend([0; 8]);
+        packet.extend([
+            1, 0, 0, 20, 0, 0, 0, 1, 0, 0, 128, 0, 0, 10, 8, 0, 0, 0, 0, 1,
+        ]);
+        self.packet(from.ip(), to.ip(), protocol::SCTP, &packet)
+    }
+
     /// That a UDP port is closed, about the frame that asked.
     #[cfg(test)]
     pub(super) fn port_unreachable(self, from: IpAddr, to: IpAddr, asked: &[u8]) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! Ordinary traffic that looks like an attack in one way: nothing of high severity may be found in it.
 
+mod network;
+
 use std::net::SocketAddr;
 
 use super::found_in;
@@ -20,7 +22,7 @@ const fn harmless(name: &'static str, worst: Severity, make: fn(&mut Traffic)) -
     Harmless { name, worst, make }
 }
 
-const HARMLESS: [Harmless; 13] = [
+const HARMLESS: [Harmless; 16] = [
     harmless("a proxy with many clients", Severity::Low, proxy),
     harmless(
         "a proxy that is asked for dead servers",
@@ -50,6 +52,17 @@ const HARMLESS: [Harmless; 13] = [
     harmless("television by multicast", Severity::Low, television),
     harmless("a call by UDP", Severity::Low, call),
     harmless("traceroute", Severity::Low, traceroute),
+    harmless(
+        "answers to pings that were not seen",
+        Severity::Low,
+        ping_answers,
+    ),
+    harmless("a busy server farm", Severity::Low, network::farm),
+    harmless(
+        "a network of clients behind a gateway",
+        Severity::Low,
+        network::clients,
+    ),
 ];
 
 #[test]
@@ -355,4 +368,13 @@ fn question(name: &str, domain: &[u8], kind: u8) -> Vec<u8> {
     message.extend(domain);
     message.extend([0, 0, kind, 0, 1]);
     message
+}
+
+/// Somebody pings a host in many names, by a way that is not watched: the host only answers.
+fn ping_answers(traffic: &mut Traffic) {
+    for n in 0..6000 {
+        let (from, to) = (traffic.end([10, 9, 0, 4], 0), outside(traffic, n, 0));
+        let answer = traffic.link.echo(from.ip(), to.ip(), true, 56);
+        traffic.at(f64::from(n) / 1200.0, answer);
+    }
 }

@@ -231,7 +231,8 @@ impl Entry {
             connection,
             sent: originator.1,
             answered: responder.1,
-            since: since.max(start),
+            // What is read late was counted before the last look.
+            since: since.max(start).min(self.last()),
             first_tcp_flags: (originator.2, responder.2),
             opened,
             outcome,

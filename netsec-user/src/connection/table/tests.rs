@@ -3,6 +3,7 @@ use netsec_common::packet::Vlan;
 use netsec_common::packet::protocol;
 
 use super::*;
+use crate::connection::Outcome;
 use crate::connection::Side;
 use crate::connection::State;
 use crate::connection::tcp::{RST, SYN, SYN_ACK};
@@ -296,4 +297,31 @@ fn a_full_table_writes_out_the_quietest_and_loses_nothing() {
     table.drain(&mut ended);
     assert_eq!(ended.len(), 200);
     assert!(ended[out].connection.start > ended[out - 1].connection.start);
+}
+
+/// Flow tables are read one after the other, so an answer may be known before its question.
+#[test]
+fn an_answer_that_is_read_first_does_not_hide_the_probe() {
+    let mut table = table();
+    table.watch();
+    let mut ended = Vec::new();
+    let mut outcomes = Vec::new();
+    table.apply(0, &packet(SERVER, CLIENT, 1, RST), &mut ended);
+    table.activities(second(2), |activity| outcomes.push(activity.outcome));
+    table.apply(0, &packet(CLIENT, SERVER, 1, 0), &mut ended);
+    table.activities(second(3), |activity| outcomes.push(activity.outcome));
+    assert_eq!(outcomes, [None, Some(Outcome::Refused)]);
+}
+
+#[test]
+fn what_is_read_late_is_told_with_its_own_time() {
+    let mut table = table();
+    table.watch();
+    table.activities(second(9), |_| {});
+    table.apply(0, &packet(CLIENT, SERVER, 4, SYN), &mut Vec::new());
+    let mut times = Vec::new();
+    table.activities(second(10), |activity| {
+        times.push((activity.since, activity.connection.end));
+    });
+    assert_eq!(times, [(second(4), second(4))]);
 }

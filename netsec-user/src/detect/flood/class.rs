@@ -7,6 +7,8 @@ use netsec_common::packet::protocol;
 use super::super::network::is_group;
 use crate::connection::tcp::{ACK, FIN, PSH, SYN, SYN_ACK};
 use crate::connection::{Activity, Outcome};
+use crate::detect::settings::Flood;
+use crate::finding::Kind;
 use crate::time::WallTime;
 
 /// UDP ports whose services answer with more than they are asked: CISA alert TA14-017A, and what
@@ -28,6 +30,42 @@ pub(super) enum Class {
     Amplification,
 }
 
+impl Class {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Syn,
+        Self::Udp,
+        Self::UdpUnanswered,
+        Self::Icmp,
+        Self::Fragment,
+        Self::Reflection,
+        Self::Amplification,
+    ];
+
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::Syn => Kind::FloodSyn,
+            Self::Udp | Self::UdpUnanswered => Kind::FloodUdp,
+            Self::Icmp => Kind::FloodIcmp,
+            Self::Fragment => Kind::FloodFragment,
+            Self::Reflection => Kind::FloodReflection,
+            Self::Amplification => Kind::FloodAmplification,
+        }
+    }
+
+    /// Packets a second towards one host.
+    pub(super) const fn limit(self, flood: &Flood) -> u64 {
+        match self {
+            Self::Syn => flood.syn_pps,
+            Self::Udp => flood.udp_pps,
+            Self::UdpUnanswered => flood.udp_unanswered_pps,
+            Self::Icmp => flood.icmp_pps,
+            Self::Fragment => flood.fragment_pps,
+            Self::Reflection => flood.reflection_pps,
+            Self::Amplification => flood.amplification_pps,
+        }
+    }
+}
+
 /// Packets of a connection in the current second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
@@ -42,6 +80,8 @@ pub(super) struct Counted {
     /// A TCP connection that was begun in good order.
     pub(super) completed: u64,
     pub(super) answered: bool,
+    /// An answer whose question was not seen: whoever sends it was asked, if only in a forged name.
+    pub(super) is_reply: bool,
     pub(super) first: WallTime,
     pub(super) last: WallTime,
 }
@@ -59,6 +99,7 @@ pub(super) fn classify(activity: &Activity) -> Option<Counted> {
         bytes: activity.sent.bytes,
         completed: 0,
         answered: !one_way,
+        is_reply: false,
         first: activity.since,
         last: connection.end,
     };
@@ -73,8 +114,10 @@ pub(super) fn classify(activity: &Activity) -> Option<Counted> {
         // Nobody answers what goes to a group.
         protocol::UDP if one_way && !is_group(key.destination()) => Class::UdpUnanswered,
         protocol::UDP => Class::Udp,
-        protocol::ICMP if matches!(key.source_port(), 0 | 8 | 13 | 15 | 17) => Class::Icmp,
-        protocol::ICMPV6 if matches!(key.source_port(), 128 | 129) => Class::Icmp,
+        protocol::ICMP if matches!(key.source_port(), 8 | 13 | 15 | 17) => Class::Icmp,
+        protocol::ICMPV6 if key.source_port() == 128 => Class::Icmp,
+        protocol::ICMP if key.source_port() == 0 => reply(&mut counted),
+        protocol::ICMPV6 if key.source_port() == 129 => reply(&mut counted),
         // Messages of errors are answers to something else.
         _ => return None,
     };
@@ -83,6 +126,11 @@ pub(super) fn classify(activity: &Activity) -> Option<Counted> {
     counted.packets = counted.packets.div_ceil(seconds);
     counted.bytes = counted.bytes.div_ceil(seconds);
     (counted.packets + counted.completed > 0).then_some(counted)
+}
+
+const fn reply(counted: &mut Counted) -> Class {
+    counted.is_reply = true;
+    Class::Icmp
 }
 
 fn tcp(activity: &Activity, counted: &mut Counted) -> Option<Class> {

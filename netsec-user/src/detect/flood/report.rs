@@ -7,12 +7,12 @@ use super::super::Context;
 use super::super::sighting::Sighting;
 use super::class::Class;
 use super::tally::Tally;
-use crate::finding::{Evidence, Kind, Party, Severity};
+use crate::finding::{Evidence, Party, Severity};
 use crate::packet::names;
 use netsec_common::packet::protocol;
 
 /// Sources of a scan of ports: more are a flood.
-const SCANNERS: u64 = 4;
+pub(super) const SCANNERS: u64 = 4;
 /// Bits that targets of one site have in common; forged targets have fewer.
 const SITE_BITS: u8 = 6;
 
@@ -23,7 +23,7 @@ pub(super) fn towards(
     tally: &Tally,
     context: Context<'_>,
 ) -> Option<Sighting> {
-    let limit = limit(class, context);
+    let limit = class.limit(&context.settings.flood);
     let flood = &context.settings.flood;
     let sources = tally.peers.count().min(tally.packets);
     if tally.packets < limit
@@ -34,11 +34,30 @@ pub(super) fn towards(
     {
         return None;
     }
-    let forged = tally.packets as f64 <= 2.0 * sources as f64 * (1.0 / flood.spoofed);
+    let mut sighting = attack(class, tally, limit, Some(host), context);
+    sighting.victim = host.into();
+    Some(sighting)
+}
+
+/// What a host, or all of a network, is flooded with, and by whom; the victim is yet to be named.
+pub(super) fn attack(
+    class: Class,
+    tally: &Tally,
+    limit: u64,
+    host: Option<IpAddr>,
+    context: Context<'_>,
+) -> Sighting {
+    let sources = tally.peers.count().min(tally.packets);
+    let spoofed = context.settings.flood.spoofed;
+    let forged = tally.packets as f64 <= 2.0 * sources as f64 * (1.0 / spoofed);
     let attacker = match class {
         Class::Reflection | Class::Amplification => Party::Reflectors,
+        // Whoever answers pings was pinged in the victim's name (CERT CA-1998-01, "smurf").
+        Class::Icmp if tally.replies * 2 >= tally.packets => Party::Reflectors,
         Class::Syn | Class::Udp | Class::UdpUnanswered | Class::Icmp | Class::Fragment => {
             match tally.chief() {
+                // A host sends nothing to itself through a network (CERT CA-1997-28, "land").
+                Some((chief, _)) if Some(chief) == host => Party::Spoofed,
                 Some((chief, _)) => Party::Host(chief),
                 None if forged && sources > SCANNERS => Party::Spoofed,
                 None => Party::Many,
@@ -47,7 +66,6 @@ pub(super) fn towards(
     };
     let mut sighting = sighting(class, tally, limit, context);
     sighting.attacker = attacker;
-    sighting.victim = host.into();
     sighting.evidence = sighting
         .evidence
         .count("sources", sources)
@@ -55,6 +73,7 @@ pub(super) fn towards(
     let who = match attacker {
         Party::Host(_) => "one source".to_owned(),
         Party::Reflectors => format!("{sources} reflectors"),
+        Party::Spoofed if tally.chief().is_some() => "its own address, forged".to_owned(),
         Party::Spoofed => format!("{sources} forged sources"),
         Party::Network(_) | Party::Many => format!("{sources} sources"),
     };
@@ -64,7 +83,7 @@ pub(super) fn towards(
         sighting.message = format!("{}, {service} {port}", sighting.message);
         sighting.evidence = sighting.evidence.count("reflector_port", port.into());
     }
-    Some(sighting)
+    sighting
 }
 
 /// What a host floods many others with; one victim is told by [`towards`].
@@ -74,7 +93,7 @@ pub(super) fn from(
     tally: &Tally,
     context: Context<'_>,
 ) -> Option<Sighting> {
-    let limit = limit(class, context);
+    let limit = class.limit(&context.settings.flood);
     if tally.packets < limit || tally.chief().is_some() {
         return None;
     }
@@ -116,42 +135,44 @@ pub(super) fn link(tally: &Tally, context: Context<'_>) -> Option<Sighting> {
 }
 
 /// Whether connections are left incomplete, and those of many sources or to one port: one source
-/// that tries many ports scans.
+/// that tries many ports scans, and so does one that hides among decoys.
 fn is_syn_flood(tally: &Tally, context: Context<'_>) -> bool {
-    let all = (tally.packets + tally.completed) as f64;
-    let incomplete = tally.packets as f64 / all >= context.settings.flood.syn_incomplete;
+    let incomplete = is_incomplete(tally, context);
     let one_port = tally
         .port()
         .is_some_and(|(_, packets)| packets * 2 >= tally.packets);
-    incomplete && (one_port || tally.peers.count() > SCANNERS)
+    incomplete && (one_port || tally.peers.count() > SCANNERS && !has_decoys(tally, context))
 }
 
-const fn limit(class: Class, context: Context<'_>) -> u64 {
-    let flood = &context.settings.flood;
-    match class {
-        Class::Syn => flood.syn_pps,
-        Class::Udp => flood.udp_pps,
-        Class::UdpUnanswered => flood.udp_unanswered_pps,
-        Class::Icmp => flood.icmp_pps,
-        Class::Fragment => flood.fragment_pps,
-        Class::Reflection => flood.reflection_pps,
-        Class::Amplification => flood.amplification_pps,
-    }
+/// Whether too large a share of connections is left incomplete.
+pub(super) fn is_incomplete(tally: &Tally, context: Context<'_>) -> bool {
+    let all = (tally.packets + tally.completed) as f64;
+    tally.packets as f64 / all >= context.settings.flood.syn_incomplete
+}
+
+/// Whether each source tries each port once or twice, as `nmap -D` makes it seem. A flood has a source
+/// for each packet, or a few ports for all of them.
+fn has_decoys(tally: &Tally, context: Context<'_>) -> bool {
+    let ports = tally.ports.count();
+    let once = tally.peers.count().saturating_mul(ports);
+    ports >= context.settings.scan.ports_medium as u64
+        && once <= tally.packets.saturating_mul(2)
+        && tally.packets <= once.saturating_mul(2)
 }
 
 fn sighting(class: Class, tally: &Tally, limit: u64, context: Context<'_>) -> Sighting {
-    let (kind, what) = match class {
-        Class::Syn => (Kind::FloodSyn, "SYN"),
-        Class::Udp | Class::UdpUnanswered => (Kind::FloodUdp, "UDP packets"),
-        Class::Icmp => (Kind::FloodIcmp, "ICMP packets"),
-        Class::Fragment => (Kind::FloodFragment, "fragments"),
-        Class::Reflection => (Kind::FloodReflection, "SYN-ACK"),
-        Class::Amplification => (Kind::FloodAmplification, "amplified packets"),
+    let what = match class {
+        Class::Syn => "SYN",
+        Class::Udp | Class::UdpUnanswered => "UDP packets",
+        Class::Icmp => "ICMP packets",
+        Class::Fragment => "fragments",
+        Class::Reflection => "SYN-ACK",
+        Class::Amplification => "amplified packets",
     };
     let critical = tally.packets as f64 >= limit as f64 * context.settings.flood.critical;
     let megabits = tally.bytes as f64 * 8.0 / 1e6;
     Sighting {
-        kind,
+        kind: class.kind(),
         severity: if critical {
             Severity::Critical
         } else {

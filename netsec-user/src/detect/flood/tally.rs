@@ -22,6 +22,8 @@ pub(super) struct Tally {
     pub(super) bytes: u64,
     pub(super) completed: u64,
     pub(super) answered: u64,
+    /// Packets that answer what was not seen.
+    pub(super) replies: u64,
     pub(super) peers: Distinct,
     pub(super) ports: Distinct,
     /// Different hosts, of the whole link only.
@@ -42,6 +44,7 @@ impl Tally {
             bytes: 0,
             completed: 0,
             answered: 0,
+            replies: 0,
             peers: Distinct::default(),
             ports: Distinct::default(),
             hosts: Distinct::default(),
@@ -62,6 +65,7 @@ impl Tally {
         self.packets += counted.packets;
         self.bytes += counted.bytes;
         self.answered += u64::from(counted.answered);
+        self.replies += if counted.is_reply { counted.packets } else { 0 };
         self.peers.insert(word(peer));
         self.ports.insert(counted.port.into());
         if let Some(host) = host {
@@ -72,6 +76,48 @@ impl Tally {
         self.last = self.last.max(counted.last);
         heavier(&mut self.heavy, peer, counted.packets);
         heavier(&mut self.heavy_ports, counted.port, counted.packets);
+    }
+
+    /// Nothing, of the same network.
+    pub(super) fn emptied(&self) -> Self {
+        Self {
+            packets: 0,
+            bytes: 0,
+            completed: 0,
+            answered: 0,
+            replies: 0,
+            peers: Distinct::default(),
+            ports: Distinct::default(),
+            hosts: Distinct::default(),
+            range: self.range,
+            first: self.first,
+            last: self.last,
+            heavy: Heavy::new(),
+            heavy_ports: Heavy::new(),
+        }
+    }
+
+    /// Adds what another host got: its peers are peers of both.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.completed += other.completed;
+        if other.packets == 0 {
+            return;
+        }
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.answered += other.answered;
+        self.replies += other.replies;
+        self.peers.merge(&other.peers);
+        self.ports.merge(&other.ports);
+        self.range.merge(&other.range);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        for (peer, packets) in &other.heavy {
+            heavier(&mut self.heavy, *peer, *packets);
+        }
+        for (port, packets) in &other.heavy_ports {
+            heavier(&mut self.heavy_ports, *port, *packets);
+        }
     }
 
     /// The peer with most packets and how many, if it has at least half of them.

@@ -44,6 +44,7 @@ pub(super) enum Technique {
     Xmas,
     Ack,
     Udp,
+    Sctp,
     Echo,
     Timestamp,
     Mask,
@@ -51,7 +52,7 @@ pub(super) enum Technique {
 }
 
 impl Technique {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Syn,
         Self::Connect,
         Self::Fin,
@@ -59,6 +60,7 @@ impl Technique {
         Self::Xmas,
         Self::Ack,
         Self::Udp,
+        Self::Sctp,
         Self::Echo,
         Self::Timestamp,
         Self::Mask,
@@ -74,6 +76,7 @@ impl Technique {
             Self::Xmas => "XMAS",
             Self::Ack => "ACK",
             Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
             Self::Echo => "ICMP echo",
             Self::Timestamp => "ICMP timestamp",
             Self::Mask => "ICMP mask",
@@ -91,6 +94,7 @@ pub(super) fn probe(activity: &Activity) -> Option<Probe> {
     let (target, technique) = match key.protocol() {
         protocol::TCP => (port(key)?, tcp(activity)?),
         protocol::UDP => (port(key)?, udp(activity)?),
+        protocol::SCTP => (port(key)?, sctp(activity)?),
         protocol::ICMP | protocol::ICMPV6 => {
             let technique = icmp(activity)?;
             (Target::Host(key.protocol(), key.source_port()), technique)
@@ -152,6 +156,11 @@ fn udp(activity: &Activity) -> Option<Technique> {
     let is_answer = to >= 1024 && (from < 1024 || AMPLIFIERS.contains(&from));
     let is_probe = activity.outcome == Some(Outcome::Silent);
     (is_probe && !is_answer && !TRACEROUTE.contains(&to)).then_some(Technique::Udp)
+}
+
+/// Hosts without SCTP, which are nearly all, answer with an error by ICMP, which is another flow.
+fn sctp(activity: &Activity) -> Option<Technique> {
+    (activity.outcome == Some(Outcome::Silent)).then_some(Technique::Sctp)
 }
 
 fn icmp(activity: &Activity) -> Option<Technique> {

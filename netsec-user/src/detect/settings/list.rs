@@ -50,6 +50,8 @@ section! {
         amplification_pps: u64 = 50, "half of reflection_pps: each is one forged question, and larger";
         /// Reflectors there have to be, unless they send what would be a flood from any port.
         reflectors: u64 = 5, "Suricata, ET 2016016: 5 forged questions";
+        /// Factor over a host's limits from which on packets to a network (/24, /64) are a flood, none of whose hosts is flooded.
+        network_factor: u64 = 10, "ours: FastNetMon's hostgroups of type total have limits, but no default ones";
         /// Share of sources with one or two packets from which on they are taken for forged.
         spoofed: f64 = 0.8, "ours: a real client sends its SYN up to six times (RFC 6298)";
         /// Time below the threshold after which a flood is over.

@@ -27,6 +27,12 @@ pub(super) fn anybody(link: Link, n: u32, port: u16) -> SocketAddr {
     at(link, [11, a, b, c], port)
 }
 
+/// One of 240 hosts of one network.
+pub(super) fn neighbour(link: Link, n: u32, port: u16) -> SocketAddr {
+    let host = u8::try_from(n % 240).unwrap() + 1;
+    at(link, [192, 0, 2, host], port)
+}
+
 /// A port of a client.
 pub(super) fn port(n: u32) -> u16 {
     1025 + u16::try_from(n % 60_000).unwrap()
@@ -39,6 +45,21 @@ pub(super) fn vertical(traffic: &mut Traffic, ports: u16, every: f64, flags: u8,
         let seconds = f64::from(n) * every;
         traffic.at(seconds, link.tcp(from, to, flags, 0));
         if answer == Answer::Refused {
+            traffic.at(seconds + 0.0005, link.tcp(to, from, RST | ACK, 0));
+        }
+    }
+}
+
+/// Every port in the scanner's name and in those of some others, all within a second: `nmap -D`.
+pub(super) fn decoys(traffic: &mut Traffic, ports: u16, decoys: u8) {
+    let link = traffic.link;
+    for n in 1..=ports {
+        for decoy in 0..=decoys {
+            let mut source = ATTACKER;
+            source[3] += decoy;
+            let (from, to) = (at(link, source, 50_000), at(link, VICTIM, n));
+            let seconds = f64::from(n) * 0.005;
+            traffic.at(seconds, link.tcp(from, to, SYN, 0));
             traffic.at(seconds + 0.0005, link.tcp(to, from, RST | ACK, 0));
         }
     }
