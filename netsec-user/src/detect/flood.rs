@@ -90,7 +90,9 @@ impl Floods {
             let forged = sighting
                 .as_ref()
                 .is_some_and(|s| s.attacker == Party::Spoofed);
-            if let (Class::Syn, true, Some((port, _))) = (*class, forged, tally.port()) {
+            if let (Class::Syn | Class::Stray, true, Some((port, _))) =
+                (*class, forged, tally.port())
+            {
                 self.flooded.insert((*host, port), now);
             }
             sightings.extend(sighting);

@@ -24,15 +24,16 @@ pub const DETECTORS: [Detector; 11] = [
     Detector {
         name: "scan",
         what: "ports, hosts and protocols tried without success: SYN, connect, FIN, NULL, XMAS, ACK, \
-               UDP, ICMP, IP protocols; slow ones too",
+               UDP, SCTP, ICMP, IP protocols; slow ones too",
         kinds: &[Kind::ScanVertical, Kind::ScanHorizontal, Kind::ScanSweep],
         thresholds: Scan::THRESHOLDS,
     },
     Detector {
         name: "flood",
-        what: "packets by their number in each second, towards and from each host",
+        what: "packets by their number in each second, towards and from each host, and towards networks",
         kinds: &[
             Kind::FloodSyn,
+            Kind::FloodTcp,
             Kind::FloodUdp,
             Kind::FloodIcmp,
             Kind::FloodFragment,

@@ -64,6 +64,7 @@ pub(super) const fn is_flood(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::FloodSyn
+            | Kind::FloodTcp
             | Kind::FloodUdp
             | Kind::FloodIcmp
             | Kind::FloodFragment

@@ -17,6 +17,8 @@ pub enum Kind {
     ScanSweep,
     /// More TCP connections are begun than are meant.
     FloodSyn,
+    /// TCP segments that belong to no connection, by their number.
+    FloodTcp,
     /// UDP packets by their number.
     FloodUdp,
     /// ICMP packets by their number.
@@ -49,11 +51,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their names' first mention in the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ScanVertical,
         Self::ScanHorizontal,
         Self::ScanSweep,
         Self::FloodSyn,
+        Self::FloodTcp,
         Self::FloodUdp,
         Self::FloodIcmp,
         Self::FloodFragment,
@@ -78,6 +81,7 @@ impl Kind {
             Self::ScanHorizontal => "scan.horizontal",
             Self::ScanSweep => "scan.sweep",
             Self::FloodSyn => "flood.syn",
+            Self::FloodTcp => "flood.tcp",
             Self::FloodUdp => "flood.udp",
             Self::FloodIcmp => "flood.icmp",
             Self::FloodFragment => "flood.fragment",
@@ -105,7 +109,7 @@ impl Kind {
             // Remote System Discovery.
             Self::ScanSweep => "T1018",
             // Endpoint Denial of Service: OS Exhaustion Flood.
-            Self::FloodSyn => "T1499.001",
+            Self::FloodSyn | Self::FloodTcp => "T1499.001",
             // Network Denial of Service: Direct Network Flood.
             Self::FloodUdp | Self::FloodIcmp | Self::FloodFragment => "T1498.001",
             // Network Denial of Service: Reflection Amplification.

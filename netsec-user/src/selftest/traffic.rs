@@ -193,6 +193,10 @@ impl Traffic {
             link.tcp(many(n, 1025), to(80), SYN, 0)
         });
         self.expect(Kind::FloodSyn, None, Some(victim));
+        self.flood(105.0, flood.tcp_pps, |link, n| {
+            link.tcp(many(n, 2000), to(80), ACK, 0)
+        });
+        self.expect(Kind::FloodTcp, None, Some(victim));
         self.flood(110.0, flood.udp_unanswered_pps, |link, _| {
             link.udp(SocketAddr::new(one, 4000), to(9999), b"flood")
         });

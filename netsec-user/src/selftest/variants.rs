@@ -13,7 +13,7 @@ use self::attacks::{
 use super::frame::Link;
 use super::traffic::Traffic;
 use super::{Expected, check, found_in};
-use crate::connection::tcp::{ACK, FIN, PSH, SYN, URG};
+use crate::connection::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 use crate::detect::DetectSettings;
 use crate::finding::Kind;
 
@@ -59,7 +59,7 @@ const TO_MANY: (Option<[u8; 4]>, Option<[u8; 4]>) = (Some(ATTACKER), None);
 const FROM_MANY: (Option<[u8; 4]>, Option<[u8; 4]>) = (None, Some(VICTIM));
 const OUTWARD: (Option<[u8; 4]>, Option<[u8; 4]>) = (Some(INSIDE), Some(OUTSIDE));
 
-const VARIANTS: [Variant; 41] = [
+const VARIANTS: [Variant; 43] = [
     by(
         "a port a minute, refused",
         V4,
@@ -193,6 +193,20 @@ const VARIANTS: [Variant; 41] = [
                 SYN,
                 0,
             )
+        });
+    }),
+    by("ACK of one host, refused", V6, Kind::FloodTcp, ONE, |t| {
+        t.flood(10.0, 2200, |link, n| {
+            let ends = (at(link, ATTACKER, port(n / 2)), at(link, VICTIM, 80));
+            match n % 2 {
+                0 => link.tcp(ends.0, ends.1, ACK, 0),
+                _ => link.tcp(ends.1, ends.0, RST, 0),
+            }
+        });
+    }),
+    by("forged FIN", V4, Kind::FloodTcp, FROM_MANY, |t| {
+        t.flood(10.0, 1200, |link, n| {
+            link.tcp(anybody(link, n, 1025), at(link, VICTIM, 443), FIN, 0)
         });
     }),
     by("UDP to any port", V6, Kind::FloodUdp, ONE, |t| {

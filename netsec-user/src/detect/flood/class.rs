@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use netsec_common::packet::protocol;
 
 use super::super::network::is_group;
-use crate::connection::tcp::{ACK, FIN, PSH, SYN, SYN_ACK};
-use crate::connection::{Activity, Outcome};
+use crate::connection::tcp::{ACK, FIN, PSH, RST, SYN, SYN_ACK};
+use crate::connection::{Activity, Connection, Outcome};
 use crate::detect::settings::Flood;
 use crate::finding::Kind;
 use crate::time::WallTime;
@@ -22,6 +22,8 @@ pub(in super::super) const AMPLIFIERS: [u16; 25] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     Syn,
+    /// TCP segments of no connection.
+    Stray,
     Udp,
     UdpUnanswered,
     Icmp,
@@ -31,8 +33,9 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Syn,
+        Self::Stray,
         Self::Udp,
         Self::UdpUnanswered,
         Self::Icmp,
@@ -44,6 +47,7 @@ impl Class {
     pub(super) const fn kind(self) -> Kind {
         match self {
             Self::Syn => Kind::FloodSyn,
+            Self::Stray => Kind::FloodTcp,
             Self::Udp | Self::UdpUnanswered => Kind::FloodUdp,
             Self::Icmp => Kind::FloodIcmp,
             Self::Fragment => Kind::FloodFragment,
@@ -56,6 +60,7 @@ impl Class {
     pub(super) const fn limit(self, flood: &Flood) -> u64 {
         match self {
             Self::Syn => flood.syn_pps,
+            Self::Stray => flood.tcp_pps,
             Self::Udp => flood.udp_pps,
             Self::UdpUnanswered => flood.udp_unanswered_pps,
             Self::Icmp => flood.icmp_pps,
@@ -128,6 +133,14 @@ pub(super) fn classify(activity: &Activity) -> Option<Counted> {
     (counted.packets + counted.completed > 0).then_some(counted)
 }
 
+/// Whether a segment came out of nowhere and was ignored or refused. More than two are a connection that
+/// was open before, of which one way is watched.
+const fn is_stray(connection: &Connection) -> bool {
+    let responder = &connection.responder;
+    let refused = responder.tcp_flags & RST != 0 && responder.tcp_flags & (SYN | PSH | FIN) == 0;
+    matches!(connection.originator.packets, 1..=2) && (responder.packets == 0 || refused)
+}
+
 const fn reply(counted: &mut Counted) -> Class {
     counted.is_reply = true;
     Class::Icmp
@@ -147,6 +160,9 @@ fn tcp(activity: &Activity, counted: &mut Counted) -> Option<Class> {
         counted.packets = activity.answered.packets;
         counted.bytes = activity.answered.bytes;
         return reflected.then_some(Class::Reflection);
+    }
+    if first & SYN == 0 {
+        return is_stray(connection).then_some(Class::Stray);
     }
     if first & SYN_ACK != SYN {
         return None;

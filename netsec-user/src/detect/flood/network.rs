@@ -144,7 +144,7 @@ impl Carpet {
         let sources = tally.peers.count();
         let many = sources > SCANNERS && tally.chief().is_none();
         match class {
-            Class::Syn => {
+            Class::Syn | Class::Stray => {
                 let again = tally.packets >= self.targets.saturating_mul(TRIES);
                 report::is_incomplete(tally, context) && (many || again)
             }

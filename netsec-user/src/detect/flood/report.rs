@@ -27,7 +27,7 @@ pub(super) fn towards(
     let flood = &context.settings.flood;
     let sources = tally.peers.count().min(tally.packets);
     if tally.packets < limit
-        || class == Class::Syn && !is_syn_flood(tally, context)
+        || matches!(class, Class::Syn | Class::Stray) && !is_no_scan(tally, context)
         || class == Class::Amplification
             && sources < flood.reflectors
             && tally.packets < flood.udp_unanswered_pps
@@ -54,7 +54,12 @@ pub(super) fn attack(
         Class::Reflection | Class::Amplification => Party::Reflectors,
         // Whoever answers pings was pinged in the victim's name (CERT CA-1998-01, "smurf").
         Class::Icmp if tally.replies * 2 >= tally.packets => Party::Reflectors,
-        Class::Syn | Class::Udp | Class::UdpUnanswered | Class::Icmp | Class::Fragment => {
+        Class::Syn
+        | Class::Stray
+        | Class::Udp
+        | Class::UdpUnanswered
+        | Class::Icmp
+        | Class::Fragment => {
             match tally.chief() {
                 // A host sends nothing to itself through a network (CERT CA-1997-28, "land").
                 Some((chief, _)) if Some(chief) == host => Party::Spoofed,
@@ -136,7 +141,7 @@ pub(super) fn link(tally: &Tally, context: Context<'_>) -> Option<Sighting> {
 
 /// Whether connections are left incomplete, and those of many sources or to one port: one source
 /// that tries many ports scans, and so does one that hides among decoys.
-fn is_syn_flood(tally: &Tally, context: Context<'_>) -> bool {
+fn is_no_scan(tally: &Tally, context: Context<'_>) -> bool {
     let incomplete = is_incomplete(tally, context);
     let one_port = tally
         .port()
@@ -163,6 +168,7 @@ fn has_decoys(tally: &Tally, context: Context<'_>) -> bool {
 fn sighting(class: Class, tally: &Tally, limit: u64, context: Context<'_>) -> Sighting {
     let what = match class {
         Class::Syn => "SYN",
+        Class::Stray => "TCP segments of no connection",
         Class::Udp | Class::UdpUnanswered => "UDP packets",
         Class::Icmp => "ICMP packets",
         Class::Fragment => "fragments",

@@ -36,6 +36,8 @@ section! {
         syn_pps: u64 = 100, "Snort's manual, rate_filter: 100 connection attempts a second";
         /// Share of a second's new connections towards the host that is left incomplete.
         syn_incomplete: f64 = 0.5, "ours: a busy server completes nearly all";
+        /// TCP segments a second towards one host that belong to no connection, and are ignored or refused.
+        tcp_pps: u64 = 2000, "as udp_unanswered_pps: nobody waits for these either";
         /// UDP packets a second towards or from one host.
         udp_pps: u64 = 100_000, "FastNetMon, threshold_udp_pps";
         /// UDP packets a second that nobody answers.
