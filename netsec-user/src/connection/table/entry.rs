@@ -54,7 +54,12 @@ pub(super) struct Half {
     first_tcp_flags: u8,
     /// First and last packet, once there was one.
     times: Option<(WallTime, WallTime)>,
+    /// The hook that saw it first.
+    hook: Option<HookId>,
 }
+
+/// Each hook finds out for itself when a tick of the kernel's clock begins: they differ by some 0.25 ms.
+const SKEW_NS: i64 = 500_000;
 
 impl Entry {
     pub(super) fn new(hook: HookId) -> Self {
@@ -156,7 +161,7 @@ impl Entry {
             (straight, SYN) if straight != SYN => true,
             (SYN_ACK, other) if other != SYN_ACK => true,
             (straight, SYN_ACK) if straight != SYN_ACK => false,
-            _ if first != other_first => other_first < first,
+            _ if !is_same_tick((straight, first), (other, other_first)) => other_first < first,
             // Both in one tick of the kernel's clock.
             _ => is_request(opposite) && !is_request(flow),
         }
@@ -241,6 +246,12 @@ impl Entry {
     }
 }
 
+/// Whether two halves began at one time, as far as can be told.
+fn is_same_tick((a, first): (&Half, WallTime), (b, other): (&Half, WallTime)) -> bool {
+    let apart = first.ns_since(other).unsigned_abs();
+    apart == 0 || a.hook != b.hook && apart < SKEW_NS.unsigned_abs()
+}
+
 /// Whether a flow looks like the originator's: towards the lower port, or an ICMP request.
 const fn is_request(key: &FlowKey) -> bool {
     match key.protocol() {
@@ -277,6 +288,7 @@ impl Half {
         self.times = Some(match self.times {
             None => {
                 self.first_tcp_flags = delta.first_tcp_flags;
+                self.hook = Some(delta.hook);
                 (first, delta.last)
             }
             Some((start, last)) => {

@@ -325,3 +325,28 @@ fn what_is_read_late_is_told_with_its_own_time() {
     });
     assert_eq!(times, [(second(4), second(4))]);
 }
+
+/// Received by one hook, answered through another, both in one tick: their clocks differ by less.
+#[test]
+fn clocks_of_two_hooks_do_not_turn_a_conversation_round() {
+    let question = packet(CLIENT, SERVER, 1, 0);
+    let answer = |ns, hook| {
+        let time = second(1).plus_ns(ns);
+        FlowDelta {
+            hook: HookId(hook),
+            first: time,
+            last: time,
+            ..packet(SERVER, CLIENT, 1, 0)
+        }
+    };
+    let asks = |answer: FlowDelta| ended_after(&[question, answer])[0].connection.key;
+    let client = key(CLIENT, SERVER, protocol::TCP);
+    assert_eq!(asks(answer(-250_000, 1)), client);
+    assert_eq!(asks(answer(250_000, 1)), client);
+    assert_ne!(
+        asks(answer(-250_000, 0)),
+        client,
+        "one clock tells what was first"
+    );
+    assert_ne!(asks(answer(-4_000_000, 1)), client, "a tick before");
+}
