@@ -39,9 +39,16 @@ const NETSEC: [(&str, &[&str]); 2] = [
         "netsec",
         &["replay", "--packets=off", "--output=jsonl", CAPTURE],
     ),
+    // What exporters of flows do: they look for nothing.
     (
-        "netsec, text",
-        &["replay", "--packets=off", "--output=text", CAPTURE],
+        "netsec, no findings",
+        &[
+            "replay",
+            "--packets=off",
+            "--output=jsonl",
+            "--no-findings",
+            CAPTURE,
+        ],
     ),
 ];
 
