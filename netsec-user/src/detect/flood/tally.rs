@@ -39,6 +39,15 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new(counted: &Counted) -> Self {
+        Self::empty(Range::new(counted.victim), counted.first, counted.last)
+    }
+
+    /// Nothing, of the same network.
+    pub(super) fn emptied(&self) -> Self {
+        Self::empty(self.range, self.first, self.last)
+    }
+
+    fn empty(range: Range, first: WallTime, last: WallTime) -> Self {
         Self {
             packets: 0,
             bytes: 0,
@@ -48,9 +57,9 @@ impl Tally {
             peers: Distinct::default(),
             ports: Distinct::default(),
             hosts: Distinct::default(),
-            range: Range::new(counted.victim),
-            first: counted.first,
-            last: counted.last,
+            range,
+            first,
+            last,
             heavy: Heavy::new(),
             heavy_ports: Heavy::new(),
         }
@@ -76,25 +85,6 @@ impl Tally {
         self.last = self.last.max(counted.last);
         heavier(&mut self.heavy, peer, counted.packets);
         heavier(&mut self.heavy_ports, counted.port, counted.packets);
-    }
-
-    /// Nothing, of the same network.
-    pub(super) fn emptied(&self) -> Self {
-        Self {
-            packets: 0,
-            bytes: 0,
-            completed: 0,
-            answered: 0,
-            replies: 0,
-            peers: Distinct::default(),
-            ports: Distinct::default(),
-            hosts: Distinct::default(),
-            range: self.range,
-            first: self.first,
-            last: self.last,
-            heavy: Heavy::new(),
-            heavy_ports: Heavy::new(),
-        }
     }
 
     /// Adds what another host got: its peers are peers of both.
