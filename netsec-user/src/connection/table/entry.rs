@@ -59,7 +59,7 @@ pub(super) struct Half {
 }
 
 /// Each hook finds out for itself when a tick of the kernel's clock begins: they differ by some 0.25 ms.
-const SKEW_NS: i64 = 500_000;
+const SKEW_NS: u64 = 500_000;
 
 impl Entry {
     pub(super) fn new(hook: HookId) -> Self {
@@ -249,7 +249,7 @@ impl Entry {
 /// Whether two halves began at one time, as far as can be told.
 fn is_same_tick((a, first): (&Half, WallTime), (b, other): (&Half, WallTime)) -> bool {
     let apart = first.ns_since(other).unsigned_abs();
-    apart == 0 || a.hook != b.hook && apart < SKEW_NS.unsigned_abs()
+    apart == 0 || a.hook != b.hook && apart < SKEW_NS
 }
 
 /// Whether a flow looks like the originator's: towards the lower port, or an ICMP request.

@@ -52,24 +52,20 @@ pub(super) fn look(
     if enough == [None; Class::ALL.len()] {
         return Vec::new();
     }
-    let below = |class: &Class, tally: &Tally| {
-        enough.contains(&Some(*class)) && tally.packets < class.limit(flood)
+    let below = || {
+        hosts.iter().filter(|((_, class), tally)| {
+            enough.contains(&Some(*class)) && tally.packets < class.limit(flood)
+        })
     };
     let mut sums: IndexMap<(Class, IpAddr), u64> = IndexMap::new();
-    for ((host, class), tally) in hosts
-        .iter()
-        .filter(|((_, class), tally)| below(class, tally))
-    {
+    for ((host, class), tally) in below() {
         *sums.entry((*class, neighbourhood(*host))).or_default() += tally.packets;
     }
     sums.retain(|(class, network), packets| {
         *packets >= limit(*class) && !reported.contains(&(class.kind(), *network))
     });
     let mut networks: IndexMap<(Class, IpAddr), Carpet> = IndexMap::new();
-    for ((host, class), tally) in hosts
-        .iter()
-        .filter(|((_, class), tally)| below(class, tally))
-    {
+    for ((host, class), tally) in below() {
         let network = (*class, neighbourhood(*host));
         if sums.contains_key(&network) {
             let carpet = networks.entry(network);
